@@ -1,0 +1,65 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Kinds of failure, found by errors.Is. The first three are io/fs's own.
+var (
+	ErrNotExist   = fs.ErrNotExist
+	ErrExist      = fs.ErrExist
+	ErrPermission = fs.ErrPermission // 403 AccessDenied and its kin
+
+	ErrChanged     = errors.New("object has changed")             // 412, 409 ConditionalRequestConflict, 304
+	ErrNoUpload    = errors.New("multipart upload is gone")       // 404 NoSuchUpload
+	ErrNoBucket    = errors.New("bucket does not exist")          // 404 NoSuchBucket
+	ErrTransient   = errors.New("store did not answer properly")  // 5xx, throttling, network
+	ErrExpired     = errors.New("credentials have expired")       // ExpiredToken, RequestExpired …
+	ErrCredentials = errors.New("credentials are not valid")      // InvalidAccessKeyId, SignatureDoesNotMatch, none found
+	ErrClockSkew   = errors.New("clock differs from the store's") // RequestTimeTooSkewed, after the correction failed
+	ErrArchived    = errors.New("object is archived")             // InvalidObjectState: restore it first
+	ErrInvalid     = errors.New("store refused the request")      // other 4xx: repeating it is useless
+)
+
+// Error is a failed call. Secrets and signed URLs never enter it.
+type Error struct {
+	Op        string // "put", "get", "list", …
+	Key       string // key or prefix
+	Code      string // S3 error code, "" when no answer came
+	Status    int    // HTTP status, 0 when no answer came
+	RequestID string
+	Kind      error // one of the kinds above, never nil
+	Err       error // cause, may be nil
+
+	// Unanswered is true when the request may have reached the store and its
+	// outcome is unknown: no answer, or a 5xx. Only meaningful for writes.
+	Unanswered bool
+}
+
+// Error gives "op key: cause", in one line.
+func (e *Error) Error() string {
+	cause := e.Kind
+	if e.Err != nil {
+		cause = e.Err
+	}
+	if e.Code != "" {
+		return fmt.Sprintf("%s %q: %v (%s, HTTP %d)", e.Op, e.Key, e.Kind, e.Code, e.Status)
+	}
+	return fmt.Sprintf("%s %q: %v", e.Op, e.Key, cause)
+}
+
+// Unwrap makes errors.Is find the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// Unanswered reports whether err is a write whose outcome is unknown.
+func Unanswered(err error) bool {
+	se, ok := errors.AsType[*Error](err)
+	return ok && se.Unanswered
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"maps"
+	"time"
+)
+
+// Headers are what travels with an object besides its bytes, and what must
+// survive overwrite, append, truncate, rename and metadata changes. The zero
+// value of a field means that the header is absent.
+// Source: S3 API reference, PutObject and HeadObject.
+type Headers struct {
+	ContentType        string
+	ContentEncoding    string
+	ContentDisposition string
+	ContentLanguage    string
+	CacheControl       string
+	Expires            string // verbatim HTTP date, as the server sent it
+	WebsiteRedirect    string // x-amz-website-redirect-location
+	StorageClass       string // "" = STANDARD
+	SSE                string // x-amz-server-side-encryption: AES256, aws:kms, aws:kms:dsse
+	SSEKMSKeyID        string
+	BucketKey          bool // x-amz-server-side-encryption-bucket-key-enabled
+
+	// Metadata holds the x-amz-meta-* headers: lower-case names without the
+	// prefix. Names and values are ASCII; S3 allows 2 KiB in all.
+	Metadata map[string]string
+}
+
+// Clone returns a deep copy.
+func (h Headers) Clone() Headers {
+	h.Metadata = maps.Clone(h.Metadata)
+	return h
+}
+
+// Object is what the store says of one version of one object. Listings leave
+// Headers nil.
+type Object struct {
+	Key          string
+	Size         int64 // bytes
+	ETag         string
+	LastModified time.Time
+	VersionID    string
+	StorageClass string // as listings give it; "" = STANDARD
+	Headers      *Headers
+
+	// Checksum is a base64 full-object checksum with its algorithm in front
+	// ("CRC32:…", "SHA256:…", "CRC64NVME:…"), "" when the server offers none.
+	Checksum string
+	// Parts is the number of parts of a multipart object, 0 when unknown or single.
+	Parts int
+}
+
+// Cond is a precondition of a request. At most one of IfMatch and IfNoneMatch
+// is set. A condition that does not hold fails with [ErrChanged].
+type Cond struct {
+	IfMatch           string    // the object's ETag must be this
+	IfNoneMatch       bool      // "If-None-Match: *": the object must not exist
+	IfUnmodifiedSince time.Time // for objects without an ETag; whole seconds
+}
+
+// Range is a byte range. Len < 0 means up to the object's end. The zero Range is
+// not "everything": use [All].
+type Range struct {
+	Off int64
+	Len int64
+}
+
+// All is the range of a whole object.
+var All = Range{Off: 0, Len: -1} //nolint:gochecknoglobals // a constant in all but syntax
+
+// ListOptions narrow a listing.
+type ListOptions struct {
+	Delimiter  string // "" lists flat, "/" rolls up into Page.Prefixes
+	StartAfter string // keys after this one only
+	PageSize   int    // 1..1000 keys a request; 0 = 1000
+}
+
+// Page is one answer of a listing: objects and common prefixes in the order of
+// the server (S3: UTF-8 binary order of each).
+type Page struct {
+	Objects  []Object
+	Prefixes []string // common prefixes, ending in the delimiter
+	More     bool     // another page follows
+}
+
+// PutResult is what a successful Put, Copy or Complete tells.
+type PutResult struct {
+	ETag         string
+	VersionID    string
+	LastModified time.Time // zero where the server does not say
+}
+
+// CopyRequest is a server-side copy within the bucket.
+type CopyRequest struct {
+	Source     string
+	SourceETag string // copy only this version ("" = any): x-amz-copy-source-if-match
+	Target     string
+	Cond       Cond     // on the target; many servers ignore it in silence: see Limits.CopyCond
+	Headers    *Headers // nil keeps the source's headers (COPY), else REPLACE with these
+}
+
+// Part is one uploaded part of a multipart upload.
+type Part struct {
+	Number   int32 // 1..10,000
+	ETag     string
+	Size     int64
+	Checksum string // base64 CRC32 where the provider computed one
+}
+
+// KeyError is the failure of one key in a batch.
+type KeyError struct {
+	Key string
+	Err *Error
+}
+
+// Limits tells what the store allows. Sources: S3 user guide, "Multipart
+// upload limits"; the object size limit was raised to 50 TB in 2025-12.
+type Limits struct {
+	MinPart   int64 // bytes, all parts but the last
+	MaxPart   int64 // bytes
+	MaxParts  int
+	MaxPut    int64 // bytes in one Put
+	MaxCopy   int64 // bytes in one Copy; above: CopyPart
+	MaxObject int64 // bytes
+	MaxKey    int   // bytes of UTF-8
+	MaxDelete int   // keys in one DeleteMany
+
+	CopyCond bool // Copy honours conditions on its target (proved, not assumed)
+}
+
+// S3Limits are those of Amazon S3.
+func S3Limits() Limits {
+	return Limits{
+		MinPart: 5 << 20, MaxPart: 5 << 30, MaxParts: 10_000,
+		MaxPut: 5 << 30, MaxCopy: 5 << 30, MaxObject: 50_000_000_000_000,
+		MaxKey: 1024, MaxDelete: 1000,
+	}
+}
