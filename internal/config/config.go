@@ -1,0 +1,184 @@
+package config
+
+import (
+	"time"
+)
+
+// Config is the effective settings. Sizes are bytes.
+type Config struct {
+	// Where the bucket is and who we are.
+	Bucket          string
+	Endpoint        string
+	Region          string
+	PathStyle       bool
+	Profile         string
+	IdentityID      string
+	Guest           bool
+	Local           string
+	Provider        string
+	MaxAttempts     int
+	Checksums       string
+	PublicPrefix    OptString
+	ProtectedPrefix OptString
+	PrivatePrefix   OptString
+
+	// What the mount shows.
+	Level      string
+	Vault      bool
+	ReadOnly   bool
+	AllowOther bool
+	Uploads    bool
+	UID        int
+	GID        int
+	Umask      Mode
+	Attrs      string
+
+	// How it caches.
+	CacheDir    string
+	Memory      int64
+	MetadataTTL time.Duration
+	AttrTTL     time.Duration
+	StaleIfDown time.Duration
+
+	// How it writes.
+	StateDir   string
+	SpoolSize  int64
+	Settle     time.Duration
+	Close      string
+	Fsync      string
+	OnConflict string
+
+	// How it reports.
+	LogLevel  string
+	LogFile   string
+	LogFormat string
+}
+
+// OptString is a string that may be unset: a custom prefix that is set to ""
+// differs from one that is not set (Amplify's customPrefix).
+type OptString struct {
+	Value string
+	Set   bool
+}
+
+// Ptr gives nil when unset.
+func (s OptString) Ptr() *string {
+	if !s.Set {
+		return nil
+	}
+	return &s.Value
+}
+
+// Mode is a permission mask, written in octal.
+type Mode uint32
+
+// Group tells which commands an option belongs to.
+type Group int
+
+// The groups of options.
+const (
+	GroupStore Group = iota // every command that talks to a bucket
+	GroupMount              // mount alone
+	GroupLog                // every command
+)
+
+// Option is one row of the table.
+type Option struct {
+	Name    string // long flag and TOML key, kebab-case
+	Group   Group
+	Usage   string
+	Aliases []string
+	value   value
+}
+
+// Env is the option's environment variable.
+func (o Option) Env() string { return "S3LEVELFS_" + envName(o.Name) }
+
+// Bool reports whether the option is a switch.
+func (o Option) Bool() bool {
+	_, ok := o.value.(boolValue)
+	return ok
+}
+
+// Set parses text into the configuration that the table belongs to.
+func (o Option) Set(text string) error { return o.value.set(text) }
+
+// String is the current value as text; the default before anything was set.
+func (o Option) String() string { return o.value.text() }
+
+// Default returns the settings before any source was read.
+func Default() *Config {
+	return &Config{
+		Region: "us-east-1", MaxAttempts: 4, Checksums: "supported",
+		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
+		Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
+		SpoolSize: 0, Settle: 20 * time.Millisecond, Close: "spool", Fsync: "local", OnConflict: "keep-both",
+		LogLevel: "info", LogFormat: "text",
+	}
+}
+
+// Table lists the options in the order of the manual; setting one changes c.
+func (c *Config) Table() []Option {
+	return append(append(c.storeOptions(), c.mountOptions()...), c.logOptions()...)
+}
+
+func (c *Config) storeOptions() []Option {
+	store := func(name string, v value, usage string) Option {
+		return Option{Name: name, Group: GroupStore, Usage: usage, value: v}
+	}
+	return []Option{
+		store("local", stringValue{&c.Local}, "use the embedded S3 with its data in `DIR`; makes bucket and identity on first use"),
+		store("bucket", stringValue{&c.Bucket}, "bucket `NAME`"),
+		store("endpoint", stringValue{&c.Endpoint}, "S3 endpoint `URL`; default: AWS"),
+		store("region", stringValue{&c.Region}, "bucket's region `NAME`"),
+		store("path-style", boolValue{&c.PathStyle}, "address the bucket in the path, not in the host name; implied by an endpoint that is an IP address or localhost"),
+		store("profile", stringValue{&c.Profile}, "AWS shared configuration profile `NAME`"),
+		store("identity-id", stringValue{&c.IdentityID}, "Cognito identity `ID` (who I am), such as us-east-1:11111111-2222-3333-4444-555555555555"),
+		store("guest", boolValue{&c.Guest}, "not signed in: no private/, no own protected/"),
+		store("public-prefix", optValue{&c.PublicPrefix}, "key prefix `P` of the public level, verbatim (default \"public/\")"),
+		store("protected-prefix", optValue{&c.ProtectedPrefix}, "key prefix `P` of the protected level, verbatim, the identity id follows (default \"protected/\")"),
+		store("private-prefix", optValue{&c.PrivatePrefix}, "key prefix `P` of the private level, verbatim, the identity id follows (default \"private/\")"),
+		store("provider", stringValue{&c.Provider}, "storage provider `NAME`; default: local with --local, else s3"),
+		store("max-attempts", intValue{&c.MaxAttempts, 1, 20}, "attempts of one request, the first included (`N` from 1 to 20)"),
+		store("checksums", enumValue{&c.Checksums, []string{"supported", "required"}}, "`WHEN` checksums are sent: supported, or required for servers that refuse them"),
+	}
+}
+
+func (c *Config) mountOptions() []Option {
+	mount := func(name string, v value, usage string) Option {
+		return Option{Name: name, Group: GroupMount, Usage: usage, value: v}
+	}
+	return []Option{
+		mount("level", enumValue{&c.Level, []string{"", "public", "protected", "private"}}, "show this `LEVEL` alone, at the root: public, protected or private"),
+		mount("vault", boolValue{&c.Vault}, "same as --level private"),
+		mount("read-only", boolValue{&c.ReadOnly}, "refuse every change"),
+		mount("allow-other", boolValue{&c.AllowOther}, "let other users of this machine in (needs user_allow_other in /etc/fuse.conf unless root)"),
+		mount("uploads", boolValue{&c.Uploads}, "show uploads/, the put-only drop box"),
+		mount("uid", intValue{&c.UID, -1, 1<<31 - 1}, "owner `UID` of files that do not say; -1: who mounts"),
+		mount("gid", intValue{&c.GID, -1, 1<<31 - 1}, "group `GID` of files that do not say; -1: who mounts"),
+		mount("umask", modeValue{&c.Umask}, "`MASK` of permission bits that files without a mode of their own do not get, octal"),
+		mount("attrs", enumValue{&c.Attrs, []string{"auto", "exact", "listing"}}, "`HOW` mode, owner and mtime are found: exact (a HEAD a file, once), listing (none), auto = exact in the own prefixes"),
+		mount("cache-dir", stringValue{&c.CacheDir}, "`DIR` for what can be fetched again; default: the user's cache directory"),
+		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the read cache in memory, at least 16MiB"),
+		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
+		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
+		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
+		mount("state-dir", stringValue{&c.StateDir}, "`DIR` for what must not be lost (spool, log, control socket); default: the user's state directory"),
+		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; 0: as much as the disk has"),
+		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
+		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
+		mount("fsync", enumValue{&c.Fsync, []string{"local", "upload"}}, "`WHEN` fsync returns: local (on stable storage here) or upload (in the bucket)"),
+		mount("on-conflict", enumValue{&c.OnConflict, []string{"keep-both", "overwrite", "fail"}}, "`WHAT` happens when somebody else changed the object meanwhile"),
+	}
+}
+
+func (c *Config) logOptions() []Option {
+	log := func(name string, v value, usage string) Option {
+		return Option{Name: name, Group: GroupLog, Usage: usage, value: v}
+	}
+	return []Option{
+		log("log-level", enumValue{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "`LEVEL`: debug, info, warn or error"),
+		log("log-file", stringValue{&c.LogFile}, "log to `FILE`; default: standard error, and mount.log in the state directory for a daemon"),
+		log("log-format", enumValue{&c.LogFormat, []string{"text", "json"}}, "`FORMAT` of the log: text or json"),
+	}
+}
