@@ -1,0 +1,67 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// Client speaks to the control socket of a running mount.
+type Client struct{ http *http.Client }
+
+// Dial makes a client; it connects with its first call.
+func Dial(socket string) *Client {
+	var d net.Dialer
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Status fills out with the mount's status.
+func (c *Client) Status(ctx context.Context, out any) error {
+	return c.call(ctx, http.MethodGet, "/status", nil, out)
+}
+
+// Explain fills out with what the mount knows of path.
+func (c *Client) Explain(ctx context.Context, path string, out any) error {
+	return c.call(ctx, http.MethodGet, "/explain", url.Values{"path": {path}}, out)
+}
+
+// Sync waits until everything below path is uploaded or failed; ctx bounds it.
+func (c *Client) Sync(ctx context.Context, path string) (Left, error) {
+	var left Left
+	err := c.call(ctx, http.MethodPost, "/sync", url.Values{"path": {path}}, &left)
+	return left, err
+}
+
+// Unmount takes the mount away.
+func (c *Client) Unmount(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/unmount", nil, &struct{}{})
+}
+
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, out any) error {
+	u := url.URL{Scheme: "http", Host: "control", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		var e struct{ Error string }
+		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == "" {
+			return fmt.Errorf("control socket: HTTP %d", resp.StatusCode)
+		}
+		return errors.New(e.Error)
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
