@@ -1,0 +1,84 @@
+# s3levelfs: `make demo` shows it, `make test` proves it. Both install what is missing.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO          ?= go
+BIN         := $(CURDIR)/bin
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+LINT        := $(BIN)/golangci-lint
+LINT_VERSION := v2.15.0
+PREFIX      ?= /usr/local
+SOURCES     := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
+
+# Programs that tests run, and the Debian packages that hold them.
+TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr
+
+# install-packages installs the packages of "program:package" words whose program is missing.
+define install-packages
+	missing=""; \
+	for word in $(1); do command -v "$${word%%:*}" >/dev/null || missing="$$missing $${word##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+.PHONY: help demo build install lint fmt test ci race fuzz bench soak clean deps test-deps
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps:
+	@$(call install-packages,fusermount3:fuse3)
+
+test-deps:
+	@$(call install-packages,$(TEST_PACKAGES))
+
+build: $(BIN)/s3levelfs ## build the program into bin/
+
+$(BIN)/s3levelfs: $(SOURCES)
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/s3levelfs
+
+demo: deps build ## build, mount on the embedded S3, show the levels
+	@bash tests/demo.sh $(BIN)/s3levelfs
+
+install: build ## install into $(PREFIX)/bin
+	install -D -m 0755 $(BIN)/s3levelfs $(DESTDIR)$(PREFIX)/bin/s3levelfs
+
+$(LINT):
+	@mkdir -p $(BIN)
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+lint: $(LINT) ## structure, style and correctness rules
+	$(LINT) run ./...
+	$(LINT) fmt --diff ./...
+	$(GO) mod tidy -diff
+
+fmt: $(LINT) ## format the sources
+	$(LINT) fmt ./...
+
+test: test-deps ## all tests, with the race detector, in random order
+	$(GO) test -race -shuffle=on -count=1 -timeout 20m ./...
+
+race: test ## the same as test
+
+FUZZTIME ?= 10s
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+bench: ## Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+ci: lint test ## what .ci/run runs
+
+clean: ## remove what was built
+	rm -rf $(BIN)
