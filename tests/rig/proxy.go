@@ -1,0 +1,139 @@
+package rig
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Proxy stands between a mount and a server. It keeps the Host header, so that
+// signatures stay valid.
+type Proxy struct {
+	Endpoint string
+
+	mu       sync.Mutex
+	down     bool
+	delay    time.Duration
+	writing  int           // write requests in flight
+	started  chan struct{} // closed and replaced when a write begins
+	requests []Request
+	judge    func(*http.Request) int // nil = pass; else a status that is not 0 is answered
+}
+
+// Request is one request that passed.
+type Request struct {
+	Method string
+	Path   string // with the bucket
+	Query  url.Values
+	Status int
+	Bytes  int64 // of the request's body, as announced
+}
+
+// StartProxy stands in front of the endpoint until the test ends.
+func StartProxy(t *testing.T, endpoint string) *Proxy {
+	t.Helper()
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Endpoint: "http://" + l.Addr().String(), started: make(chan struct{})}
+	rp := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+			r.Out.URL.RawPath, r.Out.URL.Path = r.In.URL.EscapedPath(), r.In.URL.Path
+		},
+		Transport:    &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
+		ErrorLog:     nil,
+	}
+	srv := &http.Server{Handler: p.handler(rp), ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(l) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	return p
+}
+
+func (p *Proxy) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		write := r.Method != http.MethodGet && r.Method != http.MethodHead
+		p.mu.Lock()
+		down, delay, judge := p.down, p.delay, p.judge
+		if write {
+			p.writing++
+			close(p.started)
+			p.started = make(chan struct{})
+		}
+		p.mu.Unlock()
+		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if write {
+				p.writing--
+			}
+			p.requests = append(p.requests, Request{r.Method, r.URL.Path, r.URL.Query(), status.status, max(r.ContentLength, 0)})
+		}()
+		if down {
+			panic(http.ErrAbortHandler) // the connection is cut without an answer
+		}
+		if judge != nil {
+			if code := judge(r); code != 0 {
+				status.WriteHeader(code)
+				return
+			}
+		}
+		next.ServeHTTP(status, r)
+		if delay > 0 { // the answer waits, the server has acted already
+			select {
+			case <-r.Context().Done():
+			case <-time.After(delay):
+			}
+		}
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(code int) {
+	w.status = code
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets the standard library find Flush.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// SetDown cuts every connection without an answer until it is lifted.
+func (p *Proxy) SetDown(down bool) { p.mu.Lock(); p.down = down; p.mu.Unlock() }
+
+// SetDelay holds every request that long after the server has acted.
+func (p *Proxy) SetDelay(d time.Duration) { p.mu.Lock(); p.delay = d; p.mu.Unlock() }
+
+// SetJudge lets f answer requests itself; nil takes it away.
+func (p *Proxy) SetJudge(f func(*http.Request) int) { p.mu.Lock(); p.judge = f; p.mu.Unlock() }
+
+// Writing counts the write requests in flight; started is closed when the next begins.
+func (p *Proxy) Writing() (n int, started <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.writing, p.started
+}
+
+// Take returns the requests since the last Take.
+func (p *Proxy) Take() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.requests
+	p.requests = nil
+	return r
+}
