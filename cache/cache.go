@@ -1,0 +1,195 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// ErrCorrupt says that the bytes of an object do not match its checksum,
+// twice in a row.
+var ErrCorrupt = errors.New("object does not match its checksum")
+
+// Object is a version of an object. Key, ETag and Size name it; ModTime pins it
+// where the server gives no ETag.
+type Object struct {
+	Key, ETag string
+	Size      int64 // bytes
+	ModTime   time.Time
+}
+
+// Config are the options of a Cache. The zero value works.
+type Config struct {
+	// Memory bounds the cached bytes; 0 = 256 MiB. Fetches in flight come on top,
+	// by at most Readahead and one block for each waiting reader.
+	Memory int64
+	// Readahead bounds the bytes fetched ahead of all readers together;
+	// 0 = 64 MiB; it is never more than half of Memory.
+	Readahead int64
+	// MaxRange bounds one GET in bytes; 0 = 8 MiB. Longer runs are
+	// fetched by several in parallel.
+	MaxRange int64
+
+	Log *zap.Logger // nil = none
+}
+
+// Defaults and fixed sizes, in bytes.
+const (
+	DefaultMemory    int64 = 256 << 20
+	DefaultReadahead int64 = 64 << 20
+	DefaultMaxRange  int64 = 8 << 20
+
+	blockSize int64 = 128 << 10
+	pageSize  int64 = 4 << 10
+
+	// wholeSize is the largest object that is fetched whole, and checked, when it
+	// is read from its beginning.
+	wholeSize int64 = 8 << 20
+	// firstRange is the first request of a sequential reader: Linux asks for
+	// 128 KiB more behind a read of 1 MiB. Objects up to this size are
+	// always fetched whole.
+	firstRange = 1<<20 + 128<<10
+)
+
+// Cache reads objects. Its methods are safe for concurrent use.
+type Cache struct {
+	store store.Reader
+	cfg   Config
+	log   *zap.Logger
+
+	ctx     context.Context // ends with Close; fetches run under it
+	cancel  context.CancelFunc
+	fetches sync.WaitGroup
+	buffers bufferPool
+	active  activeStreams
+	count   counters
+
+	mu       sync.Mutex
+	table    *table          // cached blocks
+	flying   map[unit]*piece // blocks in flight
+	inFlight int             // fetches running
+	closed   bool
+	serial   uint64 // the last one given to a version without an ETag
+}
+
+// New makes a cache. Close it.
+func New(r store.Reader, cfg Config) *Cache {
+	if cfg.Memory <= 0 {
+		cfg.Memory = DefaultMemory
+	}
+	if cfg.Readahead <= 0 {
+		cfg.Readahead = DefaultReadahead
+	}
+	cfg.Readahead = min(cfg.Readahead, cfg.Memory/2)
+	if cfg.MaxRange <= 0 {
+		cfg.MaxRange = DefaultMaxRange
+	}
+	cfg.MaxRange = max(cfg.MaxRange/blockSize, 1) * blockSize
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Cache{
+		store: r, cfg: cfg, log: cfg.Log,
+		ctx: ctx, cancel: cancel,
+		flying: map[unit]*piece{},
+	}
+	c.table = newTable(cfg.Memory, c.unref)
+	return c
+}
+
+// Close ends all fetches and waits for them. Reads give fs.ErrClosed from then on.
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.fetches.Wait()
+	c.mu.Lock()
+	c.table.purge()
+	c.mu.Unlock()
+}
+
+// ReadAt reads len(p) bytes at off of the version obj, fewer with io.EOF at its
+// end. s is the access pattern of the handle that reads (nil = a read on its own, as
+// random). Errors are those of the store — store.ErrChanged when the
+// version is gone and the bytes are not cached, store.ErrTransient when it did not
+// answer properly within 20 s — ErrCorrupt, fs.ErrClosed, or ctx's, at once, when it ends.
+// Bytes before the failing block are read: n may be > 0.
+func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %q: offset %d: %w", obj.Key, off, fs.ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	want := min(int64(len(p)), obj.Size-off)
+	if want <= 0 {
+		if len(p) == 0 {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
+	v := c.version(obj, s)
+	plan := c.plan(v, s, off, want)
+	parts, err := c.gather(v, plan) //nolint:contextcheck // a fetch is the cache's: it outlives the reader that started it
+	if err != nil {
+		return 0, err
+	}
+	defer c.release(parts)
+	for i := range parts {
+		b, err := c.await(ctx, &parts[i])
+		if err != nil {
+			return n, fmt.Errorf("read %q at %d: %w", obj.Key, off+int64(n), err)
+		}
+		n += copy(p[n:want], b.data[off+int64(n)-b.off:])
+	}
+	c.count.served.Add(int64(n))
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// plan asks the stream's window what to fetch for a read, and has the readahead
+// clipped to the budget.
+func (c *Cache) plan(v version, s *Stream, off, n int64) plan {
+	if s == nil {
+		return new(window).plan(off, n, v.size, 0)
+	}
+	limit := c.active.share(s, c.cfg.Readahead, time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.window.plan(off, n, v.size, limit)
+}
+
+// version gives the identity under which blocks of obj are cached. Without an
+// ETag it is known to this stream alone: the server can not tell two versions
+// of one second apart.
+func (c *Cache) version(obj Object, s *Stream) version {
+	v := version{key: obj.Key, etag: strings.Trim(obj.ETag, `"`), size: obj.Size, cond: store.Cond{IfMatch: obj.ETag}}
+	if obj.ETag != "" {
+		return v
+	}
+	v.cond.IfUnmodifiedSince = obj.ModTime
+	if s == nil {
+		v.private = c.nextSerial()
+		return v
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serial == 0 {
+		s.serial = c.nextSerial()
+	}
+	v.private = s.serial
+	return v
+}

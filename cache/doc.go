@@ -1,0 +1,47 @@
+// Package cache reads pinned versions of objects through a cache of blocks in
+// memory.
+//
+// # What it owns
+//
+// Blocks of versions: a version is (key, ETag) and never changes, so a block
+// is never invalidated, only aged out. It owns the GETs that fill them, and
+// the readahead that keeps a sequential reader busy. It does not know paths, levels or
+// pending writes.
+//
+// # Units
+//
+// There are two sizes of block. A *block* (128 KiB) is what sequential reads
+// fetch, in ranges of many; a *page* (4 KiB) is what a random read fetches, so that
+// bytes fetched / bytes asked stays at or under 1.25 for aligned reads of 4 KiB and
+// more (an unaligned read touches one page more). Both are accounted in
+// bytes: the last, short block of a file counts as what it holds.
+//
+// # Fetches
+//
+// A fetch is one ranged GET, pinned by If-Match (or by If-Unmodified-Since where the
+// object has no ETag), that fills a run of adjacent missing blocks in order; each is
+// delivered as soon as it is full. A fetch belongs to the cache, not to the
+// reader that started it: readers wait for single blocks and leave when their ctx
+// ends. A fetch ends early when its last waiter left so and nobody started it as
+// readahead. Body breaks are resumed at the missing byte, at most 4 tries
+// without progress in 18 s; failed requests have been retried by the
+// provider and are not repeated here.
+//
+// An answer that covers a whole object of at most 8 MiB is checked against the
+// object's checksum or MD5 ETag before a byte is delivered; a mismatch is
+// fetched once more, then is ErrCorrupt.
+//
+// # Readahead
+//
+// window decides what to fetch; it is a pure state machine, one for each Stream. Its
+// size is bounded by Config.Readahead divided by the streams that were
+// active in the last 10 s.
+//
+// # Locks and goroutines
+//
+//	Stream.mu, Cache.mu: never held together, neither over a store call
+//
+// Every goroutine is a fetch; Close ends and awaits them. Block buffers are
+// counted by reference and reused: a buffer goes back to the pool when it is
+// neither cached nor being read.
+package cache

@@ -1,0 +1,298 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// Bounds of a fetch that makes no progress. Together they keep the promise that a
+// GET that keeps failing is an error within 20 s.
+const (
+	maxTries    = 4                // of one body, without a block's progress in between
+	bodyStall   = 5 * time.Second  // without a byte: the body is given up and resumed
+	fetchStall  = 18 * time.Second // without a byte, all tries together
+	resumeDelay = 50 * time.Millisecond
+)
+
+// errStalled is the cause of a fetch that was given up.
+var errStalled = errors.New("no byte came in time")
+
+// piece is one unit of a fetch.
+type piece struct {
+	fetch *fetch
+	unit  unit
+	span
+	done chan struct{} // closed when block or err is set
+
+	waiters int // guarded by Cache.mu
+	// Set under Cache.mu before done is closed.
+	block *block
+	err   error
+}
+
+// fetch is one GET that fills adjacent pieces in order. The goroutine that
+// runs it owns the fields of the second group.
+type fetch struct {
+	v      version
+	whole  bool // covers the object: check it
+	ahead  bool // readahead: worth ending without waiters
+	cancel context.CancelFunc
+
+	waiters int // of pieces not delivered yet; guarded by Cache.mu
+	pieces  []*piece
+
+	pos      int64  // next byte to come
+	next     int    // index of the piece that it falls into
+	buf      []byte // of that piece; nil = not begun
+	held     []*block
+	check    *checker // nil = deliver unchecked
+	progress time.Time
+}
+
+// start registers a fetch of gap and runs it. Cache.mu is held.
+func (c *Cache) start(v version, gap span, size int64, whole, ahead bool) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	f := &fetch{v: v, whole: whole, ahead: ahead, cancel: cancel, pos: gap.off}
+	for off := gap.off; off < gap.end; off += size {
+		p := &piece{fetch: f, unit: v.unit(off, size), span: span{off, min(off+size, gap.end)}, done: make(chan struct{})}
+		f.pieces = append(f.pieces, p)
+		c.flying[p.unit] = p
+	}
+	c.inFlight++
+	c.fetches.Go(func() { c.run(ctx, f) })
+}
+
+// abandon ends a fetch that nobody waits for any more, unless it is
+// readahead. Later readers of its pieces start anew. Cache.mu is held.
+func (c *Cache) abandon(f *fetch) {
+	if f.waiters > 0 || f.ahead {
+		return
+	}
+	c.unregister(f)
+	f.cancel()
+}
+
+// unregister makes the undelivered pieces of f unknown. Cache.mu is held.
+func (c *Cache) unregister(f *fetch) {
+	for _, p := range f.pieces {
+		if c.flying[p.unit] == p {
+			delete(c.flying, p.unit)
+		}
+	}
+}
+
+// run fills the pieces of f and tells the waiters of those that it could not.
+func (c *Cache) run(ctx context.Context, f *fetch) {
+	defer f.cancel()
+	err := c.fill(ctx, f)
+	if errors.Is(err, ErrCorrupt) {
+		c.log.Warn("object does not match its checksum, fetched again", zap.String("key", f.v.key), zap.String("etag", f.v.etag))
+		c.count.corrupt.Add(1)
+		c.rewind(f)
+		if err = c.fill(ctx, f); errors.Is(err, ErrCorrupt) {
+			c.count.corrupt.Add(1)
+		}
+	}
+	c.rewind(f)
+	if c.ctx.Err() != nil {
+		err = fs.ErrClosed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inFlight--
+	c.unregister(f)
+	for _, p := range f.pieces {
+		if p.block == nil {
+			p.err = err
+			close(p.done)
+		}
+	}
+}
+
+// rewind forgets what has not been delivered.
+func (c *Cache) rewind(f *fetch) {
+	for _, b := range f.held {
+		c.buffers.put(b.data)
+	}
+	if f.buf != nil {
+		c.buffers.put(f.buf)
+	}
+	f.next -= len(f.held)
+	f.held, f.buf, f.check = nil, nil, nil
+	if f.next < len(f.pieces) {
+		f.pos = f.pieces[f.next].off
+	}
+}
+
+// fill fetches what is missing of f, resuming bodies that break.
+func (c *Cache) fill(ctx context.Context, f *fetch) error {
+	f.progress = time.Now()
+	good := f.pos // position of the last break that counts as progress
+	for try := 1; ; try++ {
+		err := c.attempt(ctx, f)
+		broken, ok := errors.AsType[*brokenBody](err)
+		switch {
+		case !ok: // done, or not a body's failure
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if f.pos-good >= blockSize {
+			good, try = f.pos, 1
+		}
+		if try >= maxTries || time.Since(f.progress) >= fetchStall {
+			return &store.Error{Op: "get", Key: f.v.key, Kind: store.ErrTransient, Err: broken.cause}
+		}
+		c.count.resumed.Add(1)
+		c.log.Debug("body broke, resumed", zap.String("key", f.v.key), zap.Int64("offset", f.pos), zap.Error(broken.cause))
+		pause := resumeDelay << try
+		if !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // jitter, not a secret
+			return ctx.Err()
+		}
+	}
+}
+
+// brokenBody is a body that ended early: worth resuming.
+type brokenBody struct{ cause error }
+
+func (b *brokenBody) Error() string { return "body broke: " + b.cause.Error() }
+
+// attempt opens one GET from f.pos to the fetch's end and reads it.
+func (c *Cache) attempt(ctx context.Context, f *fetch) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Time that ran out is seen in ctx's cause: a provider wraps what it likes.
+	watchdog := time.AfterFunc(fetchStall-time.Since(f.progress), func() { cancel(errStalled) })
+	defer watchdog.Stop()
+
+	end := f.pieces[len(f.pieces)-1].end
+	want := store.Range{Off: f.pos, Len: end - f.pos}
+	if f.whole && f.pos == 0 {
+		want = store.All // without a Range the server tells the checksum
+	}
+	c.count.gets.Add(1)
+	body, got, err := c.store.Get(ctx, f.v.key, want, f.v.cond)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			return &store.Error{Op: "get", Key: f.v.key, Kind: store.ErrTransient, Err: errStalled}
+		}
+		return err
+	}
+	defer body.Close()
+	if err := f.v.verify(got); err != nil {
+		return err
+	}
+	if f.whole && f.pos == 0 {
+		f.check = newChecker(got)
+	}
+	watchdog.Reset(min(bodyStall, fetchStall-time.Since(f.progress)))
+	if err := c.drain(f, body, end, watchdog); err != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, ErrCorrupt) {
+			err = &brokenBody{cause}
+		}
+		return err
+	}
+	return nil
+}
+
+// drain reads body into the pieces of f.
+func (c *Cache) drain(f *fetch, body io.Reader, end int64, watchdog *time.Timer) error {
+	for f.pos < end {
+		p := f.pieces[f.next]
+		if f.buf == nil {
+			f.buf = c.buffers.get(p.len())
+		}
+		n, err := body.Read(f.buf[f.pos-p.off:])
+		if n > 0 {
+			if f.check != nil {
+				f.check.write(f.buf[f.pos-p.off:][:n])
+			}
+			f.pos += int64(n)
+			f.progress = time.Now()
+			watchdog.Reset(bodyStall)
+			c.count.fetched.Add(int64(n))
+			if f.pos == p.end {
+				if err := c.complete(f); err != nil {
+					return err
+				}
+			}
+		}
+		switch {
+		case f.pos == end:
+		case err == io.EOF:
+			return &brokenBody{io.ErrUnexpectedEOF}
+		case err != nil:
+			return &brokenBody{err}
+		}
+	}
+	return nil
+}
+
+// complete takes in a full piece: it is delivered at once, or held back until the
+// last one proves that all are right.
+func (c *Cache) complete(f *fetch) error {
+	p := f.pieces[f.next]
+	f.held = append(f.held, &block{off: p.off, data: f.buf})
+	f.buf = nil
+	f.next++
+	if f.check != nil {
+		if f.next < len(f.pieces) {
+			return nil
+		}
+		if err := f.check.done(); err != nil {
+			return fmt.Errorf("get %q: %w", f.v.key, err)
+		}
+	}
+	c.deliver(f)
+	return nil
+}
+
+// deliver hands the held blocks to the table and to who waits for them.
+func (c *Cache) deliver(f *fetch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := f.next - len(f.held)
+	for i, b := range f.held {
+		p := f.pieces[first+i]
+		b.refs = 1 + p.waiters
+		f.waiters -= p.waiters
+		p.block = b
+		if c.flying[p.unit] == p {
+			delete(c.flying, p.unit)
+		}
+		c.table.add(p.unit, b)
+		close(p.done)
+	}
+	f.held = nil
+}
+
+// verify reports store.ErrChanged when the answer is not of the version asked
+// for: some servers ignore conditions.
+func (v version) verify(got store.Object) error {
+	if etag := strings.Trim(got.ETag, `"`); got.Size != v.size || (v.etag != "" && etag != "" && etag != v.etag) {
+		return &store.Error{Op: "get", Key: v.key, Kind: store.ErrChanged}
+	}
+	return nil
+}
+
+// sleep waits for d and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,34 @@
+package cache
+
+import "sync/atomic"
+
+// Stats are counters since New, and gauges.
+type Stats struct {
+	Hits, Misses int64 // blocks found, and blocks waited for
+	Gets         int64 // GET requests
+	Fetched      int64 // bytes that GETs brought
+	Served       int64 // bytes that readers got
+	Resumed      int64 // bodies that broke and were resumed
+	Corrupt      int64 // answers that did not match their checksum
+	Evicted      int64 // blocks that had to make room
+
+	InFlight int   // GETs running
+	Blocks   int   // cached
+	Bytes    int64 // cached, overhead included
+}
+
+type counters struct {
+	hits, misses, gets, fetched, served, resumed, corrupt atomic.Int64
+}
+
+// Stats returns the counters.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{
+		Hits: c.count.hits.Load(), Misses: c.count.misses.Load(),
+		Gets: c.count.gets.Load(), Fetched: c.count.fetched.Load(), Served: c.count.served.Load(),
+		Resumed: c.count.resumed.Load(), Corrupt: c.count.corrupt.Load(), Evicted: c.table.evicted,
+		InFlight: c.inFlight, Blocks: c.table.lru.Len(), Bytes: c.table.bytes,
+	}
+}

@@ -1,0 +1,123 @@
+package cache
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Whatever is read: plans cover the read, stay inside of the object, and what is
+// ahead is aligned, bounded by the limit and never planned twice in a run.
+func TestWindowBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var (
+			w     window
+			size  = rapid.Int64Range(1, 200<<20).Draw(t, "size")
+			limit = rapid.SampledFrom([]int64{0, 1, 100_000, firstRange, 8 << 20, 64 << 20}).Draw(t, "limit")
+			off   int64
+		)
+		for range rapid.IntRange(1, 60).Draw(t, "reads") {
+			n := rapid.Int64Range(1, 4<<20).Draw(t, "n")
+			switch rapid.IntRange(0, 5).Draw(t, "move") {
+			case 0:
+				off = rapid.Int64Range(0, size-1).Draw(t, "off")
+			case 1:
+				off = 0
+			case 2:
+				off = max(off-n, 0)
+			}
+			if off >= size {
+				off = 0
+			}
+			p := w.plan(off, n, size, limit)
+			read := span{off, min(off+n, size)}
+			switch {
+			case p.read != read:
+				t.Fatalf("read %v, want %v", p.read, read)
+			case p.fetch.off > read.off, p.fetch.end < read.end, p.fetch.off%p.unit != 0:
+				t.Fatalf("fetch %v for %v", p.fetch, read)
+			case p.fetch.end != size && p.fetch.end%p.unit != 0, p.fetch.end > size:
+				t.Fatalf("fetch %v of %d", p.fetch, size)
+			case p.whole && (p.fetch != span{0, size} || size > wholeSize):
+				t.Fatalf("whole: %v of %d", p.fetch, size)
+			case p.ahead.len() < 0, p.ahead.end > size:
+				t.Fatalf("ahead %v of %d", p.ahead, size)
+			case p.ahead.len() == 0:
+			case p.ahead.off%blockSize != 0, p.ahead.off < p.fetch.end:
+				t.Fatalf("ahead %v, fetch %v", p.ahead, p.fetch)
+			case p.ahead.end-read.end > limit+blockSize:
+				t.Fatalf("ahead %v of a read to %d, limit %d", p.ahead, read.end, limit)
+			}
+			off += n
+		}
+	})
+}
+
+// A sequential reader's plans, in any size of reads, swapped with a
+// neighbour now and then as the kernel does, ask for each byte once.
+func TestWindowSequential(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.Int64Range(wholeSize+1, 100<<20).Draw(t, "size")
+		n := rapid.SampledFrom([]int64{4 << 10, 64 << 10, 128 << 10, 1 << 20}).Draw(t, "n")
+		var offs []int64
+		for off := int64(0); off < size; off += n {
+			offs = append(offs, off)
+		}
+		for range rapid.IntRange(0, 20).Draw(t, "swaps") {
+			i := rapid.IntRange(1, max(len(offs)-2, 1)).Draw(t, "swap")
+			if i+1 < len(offs) && offs[i] == int64(i)*n && offs[i+1] == int64(i+1)*n {
+				offs[i], offs[i+1] = offs[i+1], offs[i]
+			}
+		}
+		var (
+			w       window
+			planned int64 // everything below was asked for
+			parts   int
+		)
+		ask := func(s span) {
+			if s.len() == 0 || s.end <= planned {
+				return
+			}
+			if s.off > planned {
+				t.Fatalf("%v leaves a hole behind %d", s, planned)
+			}
+			planned = s.end
+			parts++
+		}
+		for _, off := range offs {
+			p := w.plan(off, n, size, DefaultReadahead)
+			ask(p.fetch)
+			if p.ahead.len() > 0 && p.ahead.off != planned {
+				t.Fatalf("ahead %v, but %d was asked for", p.ahead, planned)
+			}
+			ask(p.ahead)
+			if ahead := planned - p.read.end; ahead > max(3*p.read.end, 2*firstRange)+blockSize {
+				t.Fatalf("%d bytes ahead after %d were read", ahead, p.read.end)
+			}
+		}
+		if planned != size {
+			t.Fatalf("asked for %d of %d", planned, size)
+		}
+		if most := 10 + size/(4<<20); int64(parts) > most {
+			t.Fatalf("%d requests for %d bytes", parts, size)
+		}
+	})
+}
+
+// A run of reads after a seek becomes sequential again.
+func TestWindowAfterSeek(t *testing.T) {
+	var w window
+	const size = 1 << 30
+	w.plan(0, 4096, size, DefaultReadahead)
+	off := int64(500 << 20)
+	if p := w.plan(off, 4096, size, DefaultReadahead); p.unit != pageSize || p.fetch.len() != 4096 {
+		t.Errorf("first read after a seek: %+v", p)
+	}
+	for i := range int64(3) {
+		off += 4096
+		p := w.plan(off, 4096, size, DefaultReadahead)
+		if sequential := p.fetch.len() >= firstRange; sequential != (i == 1) {
+			t.Errorf("read %d after it: %+v", i+1, p)
+		}
+	}
+}
