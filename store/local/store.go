@@ -1,0 +1,90 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/s3store"
+)
+
+func init() { store.Register("local", open) }
+
+// Keys of store.Options.Extra that the provider "local" knows.
+const (
+	ExtraData = "data" // the data directory, required
+)
+
+func open(ctx context.Context, o store.Options) (store.Store, error) {
+	return Open(ctx, Config{
+		Data: o.Extra[ExtraData], Bucket: o.Bucket,
+		MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
+	})
+}
+
+// Store is a bucket of an embedded server that lives as long as the store.
+type Store struct {
+	*s3store.Store
+	server *Server
+	disk   *os.File // the bucket's directory: names the filesystem to sync
+
+	close sync.Once
+	err   error
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Syncer = (*Store)(nil)
+)
+
+// Open starts a server and opens its bucket.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	server, err := Start(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s3store.New(ctx, s3store.Config{
+		Bucket: cfg.Bucket, Region: Region, Endpoint: server.Endpoint(), PathStyle: true,
+		Credentials: s3store.Static(server.Credentials().Access, server.Credentials().Secret, ""),
+		MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	disk, err := os.Open(filepath.Join(cfg.Data, cfg.Bucket))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("local store: %w", err), client.Close(), server.Close())
+	}
+	return &Store{Store: client, server: server, disk: disk}, nil
+}
+
+// Server is the server behind the store.
+func (s *Store) Server() *Server { return s.server }
+
+// Sync puts everything that the server has acknowledged on stable storage. It
+// returns when that is done, or failed, even if ctx ends before: the kernel can
+// not be called back.
+func (s *Store) Sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := unix.Syncfs(int(s.disk.Fd())); err != nil {
+		return &store.Error{Op: "sync", Kind: store.ErrTransient, Err: os.NewSyscallError("syncfs", err)}
+	}
+	return nil
+}
+
+// Close ends the server.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		s.err = errors.Join(s.Store.Close(), s.server.Close(), s.disk.Close())
+	})
+	return s.err
+}

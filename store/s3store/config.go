@@ -1,0 +1,209 @@
+package s3store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// Values of [Config.Checksums].
+const (
+	// ChecksumsSupported sends a CRC32 with every body and asks for full-object
+	// checksums of multipart objects.
+	ChecksumsSupported = "supported"
+	// ChecksumsRequired sends them only where S3 demands one, for servers that
+	// refuse the newer headers.
+	ChecksumsRequired = "required"
+)
+
+const (
+	defaultAttempts = 4 // the first and three repetitions: Amplify's documented rule
+	defaultRegion   = "us-east-1"
+)
+
+// Config says which bucket to use and how. Bucket is required; the zero value
+// of every other field is its default.
+type Config struct {
+	Bucket string
+	// Region to sign for. "": the AWS chain's, and us-east-1 for an own Endpoint.
+	Region string
+	// Endpoint is an http or https URL, or unix:///path/of/socket.
+	// "": the endpoint of AWS for Region.
+	Endpoint  string
+	PathStyle bool
+
+	// Credentials sign the requests; nil takes the AWS default chain with
+	// Profile ("" = the chain's).
+	Credentials aws.CredentialsProvider
+	Profile     string
+
+	MaxAttempts int    // of one read, the first included; 0 = 4
+	Checksums   string // ChecksumsSupported ("" too) or ChecksumsRequired
+	Timeouts    Timeouts
+
+	// Transport carries the requests; nil builds one for Endpoint.
+	Transport http.RoundTripper
+
+	Log *zap.Logger // nil logs nothing
+	// Observe, if set, is told the end of every call: its operation, its
+	// duration with all attempts (a get's: until the body is closed), the bytes
+	// of the body and how it ended. It must be quick and safe for concurrent use.
+	Observe func(op string, d time.Duration, bytes int64, err error)
+}
+
+// Timeouts bound the phases of one attempt; 0 takes the default.
+type Timeouts struct {
+	Dial        time.Duration // TCP connection and TLS handshake, each: 5 s
+	ReadHeader  time.Duration // from the start of a read until its answer's headers: 4 s
+	ReadTotal   time.Duration // a head, a page of a list, a get until its body begins; with all attempts: 19 s
+	ReadStall   time.Duration // without a byte of a get's body while one is waited for: 10 s
+	WriteStall  time.Duration // without the connection taking a byte of a body: 20 s
+	WriteHeader time.Duration // from the end of a body until the answer: 60 s
+	LongHeader  time.Duration // the same for copies and completions, which work on the server: 10 min
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	return Timeouts{
+		Dial:        cmp.Or(t.Dial, 5*time.Second),
+		ReadHeader:  cmp.Or(t.ReadHeader, 4*time.Second),
+		ReadTotal:   cmp.Or(t.ReadTotal, 19*time.Second),
+		ReadStall:   cmp.Or(t.ReadStall, 10*time.Second),
+		WriteStall:  cmp.Or(t.WriteStall, 20*time.Second),
+		WriteHeader: cmp.Or(t.WriteHeader, 60*time.Second),
+		LongHeader:  cmp.Or(t.LongHeader, 10*time.Minute),
+	}
+}
+
+// Validate reports the first setting that can not work.
+func (c Config) Validate() error {
+	switch {
+	case c.Bucket == "":
+		return errors.New("no bucket is set")
+	case c.MaxAttempts < 0:
+		return fmt.Errorf("max attempts %d: must be at least 1", c.MaxAttempts)
+	case c.Checksums != "" && c.Checksums != ChecksumsSupported && c.Checksums != ChecksumsRequired:
+		return fmt.Errorf("checksums %q: must be %q or %q", c.Checksums, ChecksumsSupported, ChecksumsRequired)
+	}
+	return nil
+}
+
+func init() { store.Register("s3", Open) }
+
+// Open opens a bucket with the credentials of the AWS default chain: the
+// provider "s3". It sends no request.
+func Open(ctx context.Context, o store.Options) (store.Store, error) {
+	s, err := New(ctx, Config{
+		Bucket: o.Bucket, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle,
+		Profile: o.Profile, MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Store is one bucket.
+type Store struct {
+	bucket   string
+	client   *s3.Client
+	attempts int
+	timeouts Timeouts
+	checksum bool // ChecksumsSupported
+	http     *client
+	log      *zap.Logger
+	observe  func(op string, d time.Duration, bytes int64, err error)
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New opens a bucket. It reads the AWS configuration files when
+// cfg.Credentials is nil, and sends no request.
+func New(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("s3 store: %w", err)
+	}
+	endpoint, err := parseEndpoint(cfg.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("s3 store: %w", err)
+	}
+	shared, err := sharedConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("s3 store: %w", err)
+	}
+	if shared.Region == "" {
+		if endpoint.url == "" && shared.BaseEndpoint == nil {
+			return nil, errors.New("s3 store: no region is set: use --region or AWS_REGION")
+		}
+		shared.Region = defaultRegion
+	}
+	s := &Store{
+		bucket:   cfg.Bucket,
+		attempts: cmp.Or(cfg.MaxAttempts, defaultAttempts),
+		timeouts: cfg.Timeouts.withDefaults(),
+		checksum: cfg.Checksums != ChecksumsRequired,
+		log:      cfg.Log,
+		observe:  cfg.Observe,
+	}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	s.http = newClient(cfg.Transport, endpoint, s.timeouts)
+	s.client = s3.NewFromConfig(shared, s.clientOptions(cfg, endpoint)...)
+	return s, nil
+}
+
+func sharedConfig(ctx context.Context, cfg Config) (aws.Config, error) {
+	if cfg.Credentials != nil {
+		return aws.Config{Region: cfg.Region, Credentials: cfg.Credentials}, nil
+	}
+	var opts []func(*config.LoadOptions) error
+	if cfg.Region != "" {
+		opts = append(opts, config.WithRegion(cfg.Region))
+	}
+	if cfg.Profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(cfg.Profile))
+	}
+	return config.LoadDefaultConfig(ctx, opts...)
+}
+
+func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
+	return []func(*s3.Options){func(o *s3.Options) {
+		o.HTTPClient = s.http
+		o.Credentials = namedCredentials{o.Credentials}
+		if e.url != "" {
+			o.BaseEndpoint = aws.String(e.url)
+		}
+		o.UsePathStyle = cfg.PathStyle || e.socket != ""
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+		if !s.checksum {
+			o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		}
+		// Bodies are verified by the reader above, who knows whole units.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+		o.ClientLogMode = 0
+		if e.loopback {
+			o.APIOptions = append(o.APIOptions, unsignedPayload)
+		}
+	}}
+}
+
+// Limits are those of Amazon S3. CopyCond is false: only a test of the server
+// at hand could prove it.
+func (s *Store) Limits() store.Limits { return store.S3Limits() }
+
+// Close ends the idle connections.
+func (s *Store) Close() error {
+	s.http.closeIdle()
+	return nil
+}

@@ -1,0 +1,181 @@
+package s3store
+
+import (
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// ptr is nil for an absent header.
+func ptr(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// star is the value of If-None-Match that asks for absence.
+func star(on bool) *string {
+	if !on {
+		return nil
+	}
+	return aws.String("*")
+}
+
+func bucketKey(on bool) *bool {
+	if !on {
+		return nil
+	}
+	return &on
+}
+
+// verbatim sends Expires as it is: the SDK's field holds only proper dates, and
+// objects carry "0" and "-1".
+func verbatim(h store.Headers) []func(*s3.Options) {
+	if h.Expires == "" {
+		return nil
+	}
+	return []func(*s3.Options){s3.WithAPIOptions(smithyhttp.SetHeaderValue("Expires", h.Expires))}
+}
+
+func putHeaders(in *s3.PutObjectInput, h store.Headers) {
+	in.ContentType = ptr(h.ContentType)
+	in.ContentEncoding = ptr(h.ContentEncoding)
+	in.ContentDisposition = ptr(h.ContentDisposition)
+	in.ContentLanguage = ptr(h.ContentLanguage)
+	in.CacheControl = ptr(h.CacheControl)
+	in.WebsiteRedirectLocation = ptr(h.WebsiteRedirect)
+	in.StorageClass = types.StorageClass(h.StorageClass)
+	in.ServerSideEncryption = types.ServerSideEncryption(h.SSE)
+	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
+	in.BucketKeyEnabled = bucketKey(h.BucketKey)
+	in.Metadata = h.Metadata
+}
+
+func createHeaders(in *s3.CreateMultipartUploadInput, h store.Headers) {
+	in.ContentType = ptr(h.ContentType)
+	in.ContentEncoding = ptr(h.ContentEncoding)
+	in.ContentDisposition = ptr(h.ContentDisposition)
+	in.ContentLanguage = ptr(h.ContentLanguage)
+	in.CacheControl = ptr(h.CacheControl)
+	in.WebsiteRedirectLocation = ptr(h.WebsiteRedirect)
+	in.StorageClass = types.StorageClass(h.StorageClass)
+	in.ServerSideEncryption = types.ServerSideEncryption(h.SSE)
+	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
+	in.BucketKeyEnabled = bucketKey(h.BucketKey)
+	in.Metadata = h.Metadata
+}
+
+func copyHeaders(in *s3.CopyObjectInput, h store.Headers) {
+	in.MetadataDirective = types.MetadataDirectiveReplace
+	in.ContentType = ptr(h.ContentType)
+	in.ContentEncoding = ptr(h.ContentEncoding)
+	in.ContentDisposition = ptr(h.ContentDisposition)
+	in.ContentLanguage = ptr(h.ContentLanguage)
+	in.CacheControl = ptr(h.CacheControl)
+	in.WebsiteRedirectLocation = ptr(h.WebsiteRedirect)
+	in.StorageClass = types.StorageClass(h.StorageClass)
+	in.ServerSideEncryption = types.ServerSideEncryption(h.SSE)
+	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
+	in.BucketKeyEnabled = bucketKey(h.BucketKey)
+	in.Metadata = h.Metadata
+}
+
+// headObject is what a HEAD says of key.
+func headObject(key string, out *s3.HeadObjectOutput) store.Object {
+	return store.Object{
+		Key:          key,
+		Size:         aws.ToInt64(out.ContentLength),
+		ETag:         aws.ToString(out.ETag),
+		LastModified: aws.ToTime(out.LastModified),
+		VersionID:    aws.ToString(out.VersionId),
+		StorageClass: string(out.StorageClass),
+		Checksum:     fullChecksum(out),
+		Parts:        int(aws.ToInt32(out.PartsCount)),
+		Headers: &store.Headers{
+			ContentType:        aws.ToString(out.ContentType),
+			ContentEncoding:    aws.ToString(out.ContentEncoding),
+			ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentLanguage:    aws.ToString(out.ContentLanguage),
+			CacheControl:       aws.ToString(out.CacheControl),
+			Expires:            aws.ToString(out.ExpiresString),
+			WebsiteRedirect:    aws.ToString(out.WebsiteRedirectLocation),
+			StorageClass:       string(out.StorageClass),
+			SSE:                string(out.ServerSideEncryption),
+			SSEKMSKeyID:        aws.ToString(out.SSEKMSKeyId),
+			BucketKey:          aws.ToBool(out.BucketKeyEnabled),
+			Metadata:           metadata(out.Metadata),
+		},
+	}
+}
+
+// getObject is what a GET says of key; size is that of the whole object.
+func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
+	return store.Object{
+		Key:          key,
+		Size:         size,
+		ETag:         aws.ToString(out.ETag),
+		LastModified: aws.ToTime(out.LastModified),
+		VersionID:    aws.ToString(out.VersionId),
+		StorageClass: string(out.StorageClass),
+		Parts:        int(aws.ToInt32(out.PartsCount)),
+		Headers: &store.Headers{
+			ContentType:        aws.ToString(out.ContentType),
+			ContentEncoding:    aws.ToString(out.ContentEncoding),
+			ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentLanguage:    aws.ToString(out.ContentLanguage),
+			CacheControl:       aws.ToString(out.CacheControl),
+			Expires:            aws.ToString(out.ExpiresString),
+			WebsiteRedirect:    aws.ToString(out.WebsiteRedirectLocation),
+			StorageClass:       string(out.StorageClass),
+			SSE:                string(out.ServerSideEncryption),
+			SSEKMSKeyID:        aws.ToString(out.SSEKMSKeyId),
+			BucketKey:          aws.ToBool(out.BucketKeyEnabled),
+			Metadata:           metadata(out.Metadata),
+		},
+	}
+}
+
+func metadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// fullChecksum gives the strongest checksum that covers the whole object. One
+// "of checksums" (multipart, COMPOSITE) verifies nothing that is read as a whole.
+func fullChecksum(out *s3.HeadObjectOutput) string {
+	if out.ChecksumType == types.ChecksumTypeComposite {
+		return ""
+	}
+	for _, c := range []struct {
+		name  string
+		value *string
+	}{
+		{"SHA256", out.ChecksumSHA256},
+		{"SHA1", out.ChecksumSHA1},
+		{"CRC64NVME", out.ChecksumCRC64NVME},
+		{"CRC32C", out.ChecksumCRC32C},
+		{"CRC32", out.ChecksumCRC32},
+	} {
+		v := aws.ToString(c.value)
+		if v != "" && !strings.Contains(v, "-") { // "…-3" is a checksum of three checksums
+			return c.name + ":" + v
+		}
+	}
+	return ""
+}

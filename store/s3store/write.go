@@ -1,0 +1,169 @@
+package s3store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// Put implements [store.Writer].
+func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (store.PutResult, error) {
+	if err := writable("put", key, c); err != nil {
+		return store.PutResult{}, err
+	}
+	ctx, call := s.change(ctx, "put", key, s.timeouts.WriteHeader)
+	in := &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: &key, Body: body, ContentLength: aws.Int64(body.Size()),
+		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
+	}
+	putHeaders(in, h)
+	out, err := s.client.PutObject(ctx, in, call.options(verbatim(h)...)...)
+	if err = call.end(body.Size(), err); err != nil {
+		return store.PutResult{}, err
+	}
+	return store.PutResult{ETag: aws.ToString(out.ETag), VersionID: aws.ToString(out.VersionId)}, nil
+}
+
+// Copy implements [store.Writer].
+func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
+	if err := writable("copy", r.Target, r.Cond); err != nil {
+		return store.PutResult{}, err
+	}
+	ctx, call := s.change(ctx, "copy", r.Target, s.timeouts.LongHeader)
+	in := &s3.CopyObjectInput{
+		Bucket: &s.bucket, Key: &r.Target, CopySource: s.source(r.Source),
+		CopySourceIfMatch: ptr(r.SourceETag),
+		IfMatch:           ptr(r.Cond.IfMatch), IfNoneMatch: star(r.Cond.IfNoneMatch),
+	}
+	var more []func(*s3.Options)
+	if r.Headers != nil {
+		copyHeaders(in, *r.Headers)
+		more = verbatim(*r.Headers)
+	}
+	out, err := s.client.CopyObject(ctx, in, call.options(more...)...)
+	if err == nil && out.CopyObjectResult == nil {
+		err = errNoResult
+	}
+	if err = call.end(0, err); err != nil {
+		return store.PutResult{}, err
+	}
+	return store.PutResult{
+		ETag:         aws.ToString(out.CopyObjectResult.ETag),
+		VersionID:    aws.ToString(out.VersionId),
+		LastModified: aws.ToTime(out.CopyObjectResult.LastModified),
+	}, nil
+}
+
+// errNoResult is an answer of 200 that says nothing.
+var errNoResult = errors.New("the answer has no result")
+
+// Delete implements [store.Writer].
+func (s *Store) Delete(ctx context.Context, key string, c store.Cond) error {
+	if err := writable("delete", key, c); err != nil {
+		return err
+	}
+	if c.IfNoneMatch {
+		return refuse("delete", key, "deleting has no If-None-Match")
+	}
+	ctx, call := s.change(ctx, "delete", key, s.timeouts.WriteHeader)
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: &s.bucket, Key: &key, IfMatch: ptr(c.IfMatch),
+	}, call.options()...)
+	err = call.end(0, err)
+	if se, ok := errors.AsType[*store.Error](err); ok && errors.Is(se.Kind, store.ErrNotExist) {
+		return nil // some servers answer 404
+	}
+	return err
+}
+
+// DeleteMany implements [store.Writer].
+func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if most := s.Limits().MaxDelete; len(keys) > most {
+		return nil, refuse("delete-many", keys[0], "too many keys for one request")
+	}
+	ids := make([]types.ObjectIdentifier, len(keys))
+	for i := range keys {
+		ids[i].Key = &keys[i]
+	}
+	ctx, call := s.change(ctx, "delete-many", keys[0], s.timeouts.WriteHeader)
+	var more []func(*s3.Options)
+	if !s.checksum {
+		// Servers without the newer checksums want the older one here.
+		more = append(more, s3.WithAPIOptions(smithyhttp.AddContentChecksumMiddleware))
+	}
+	out, err := s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &s.bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)},
+	}, call.options(more...)...)
+	if err = call.end(0, err); err != nil {
+		return nil, err
+	}
+	return keyErrors(out.Errors), nil
+}
+
+func keyErrors(errs []types.Error) []store.KeyError {
+	var failed []store.KeyError
+	for _, e := range errs {
+		code := aws.ToString(e.Code)
+		kind := kindOfCode(code)
+		if errors.Is(kind, store.ErrNotExist) {
+			continue
+		}
+		if kind == nil {
+			kind = store.ErrInvalid
+		}
+		key := aws.ToString(e.Key)
+		failed = append(failed, store.KeyError{Key: key, Err: &store.Error{
+			Op: "delete", Key: key, Code: code, Status: 200, Kind: kind, Err: errors.New(aws.ToString(e.Message)),
+			Unanswered: code == "InternalError",
+		}})
+	}
+	return failed
+}
+
+// writable refuses a condition that S3 has for reads only. Dropping it in silence
+// would make an unconditional write of a conditional one.
+func writable(op, key string, c store.Cond) error {
+	if !c.IfUnmodifiedSince.IsZero() {
+		return refuse(op, key, "writes have no If-Unmodified-Since")
+	}
+	return nil
+}
+
+func refuse(op, key, why string) error {
+	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New(why)}
+}
+
+// source is the value of x-amz-copy-source: bucket/key with all bytes escaped
+// that are neither unreserved (RFC 3986, section 2.3) nor a slash; a bare "+"
+// would be read as a space.
+func (s *Store) source(key string) *string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	b.Grow(len(s.bucket) + 1 + len(key) + len(key)/4)
+	b.WriteString(s.bucket)
+	b.WriteByte('/')
+	for i := range len(key) {
+		c := key[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
+			c == '-', c == '_', c == '.', c == '~', c == '/':
+			b.WriteByte(c)
+		default:
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+	}
+	return aws.String(b.String())
+}
