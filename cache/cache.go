@@ -20,7 +20,7 @@ import (
 var ErrCorrupt = errors.New("object does not match its checksum")
 
 // Object is a version of an object. Key, ETag and Size name it; ModTime pins it
-// where the server gives no ETag.
+// where the server gives no ETag. With neither, only a change of size is noticed.
 type Object struct {
 	Key, ETag string
 	Size      int64 // bytes
@@ -38,6 +38,11 @@ type Config struct {
 	// MaxRange bounds one GET in bytes; 0 = 8 MiB. Longer runs are
 	// fetched by several in parallel.
 	MaxRange int64
+
+	// Answered is told what the answer of each GET says of the object, headers
+	// included: attributes for nothing. It is called by fetches, several at a
+	// time, under no lock; nil = nobody.
+	Answered func(store.Object)
 
 	Log *zap.Logger // nil = none
 }

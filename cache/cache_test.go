@@ -44,6 +44,21 @@ func TestSmallFileIsOneGet(t *testing.T) {
 	}
 }
 
+func TestAnswersAreTold(t *testing.T) {
+	s := newFake()
+	_, obj := s.put("k", 100)
+	s.set("k", func(o *fakeObject) { o.headers = &store.Headers{ContentType: "text/plain"} })
+	var got []store.Object
+	c := newCache(t, s, cache.Config{Answered: func(o store.Object) { got = append(got, o) }})
+	if _, err := c.ReadAt(t.Context(), obj, nil, make([]byte, 100), 0); err != nil {
+		t.Fatal(err)
+	}
+	want := []store.Object{{Key: "k", Size: 100, ETag: obj.ETag, LastModified: obj.ModTime, Headers: &store.Headers{ContentType: "text/plain"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEmptyObjectIsNoGet(t *testing.T) {
 	s := newFake()
 	_, obj := s.put("k", 0)
@@ -228,11 +243,12 @@ func TestFetchEndsWithItsLastReader(t *testing.T) {
 		data, obj := s.put("k", 100_000)
 		s.body = func(ctx context.Context, n int, r io.Reader) io.Reader {
 			if n == 1 {
-				return stalled{ctx}
+				return lingering{stalled{ctx}}
 			}
 			return r
 		}
 		c := newCache(t, s, cache.Config{})
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		buf := make([]byte, len(data))
@@ -243,6 +259,10 @@ func TestFetchEndsWithItsLastReader(t *testing.T) {
 		if _, err := c.ReadAt(t.Context(), obj, nil, buf, 0); err != nil || !bytes.Equal(buf, data) {
 			t.Fatalf("second reader: %v", err)
 		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := c.Stats(); got.InFlight != 0 || got.Gets != 2 {
 			t.Errorf("stats: %+v", got)

@@ -158,6 +158,15 @@ func (s stalled) Read([]byte) (int, error) {
 	return 0, s.ctx.Err()
 }
 
+// lingering takes a second to notice its end.
+type lingering struct{ io.Reader }
+
+func (l lingering) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	time.Sleep(time.Second)
+	return n, err
+}
+
 // gate sends nothing before it is opened.
 type gate struct {
 	ctx  context.Context

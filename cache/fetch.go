@@ -192,6 +192,10 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 	if err := f.v.verify(got); err != nil {
 		return err
 	}
+	if c.cfg.Answered != nil {
+		got.Key = f.v.key
+		c.cfg.Answered(got)
+	}
 	if f.whole && f.pos == 0 {
 		f.check = newChecker(got)
 	}
