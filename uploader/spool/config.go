@@ -72,6 +72,8 @@ var (
 	ErrOwner   = errors.New("spool belongs to another bucket or identity")
 	ErrFull    = errors.New("spool has reached its size limit") // Config.MaxBytes
 	ErrSealed  = errors.New("generation is sealed")
+	ErrGone    = errors.New("generation has been released")
+	ErrNoBase  = errors.New("bytes of the base are needed") // ReadAt without a BaseFunc
 	ErrClosed  = errors.New("spool is closed")
 	ErrDamaged = errors.New("bytes in the spool are missing or damaged")
 	ErrFormat  = errors.New("spool is not in a format that this version knows")

@@ -1,59 +1,196 @@
 package spool
 
-import "io"
+import (
+	"fmt"
+	"sync"
+)
 
-// BaseFunc reads len(p) bytes of the base at off, all or an error.
-type BaseFunc func(p []byte, off int64) error
+// maxFrames bounds the segment frames that a chain of generations consists of;
+// the next write moves them into a data file, so that maps and records stay short.
+const maxFrames = 128
 
 // Content is the bytes of one generation. Its methods are safe for concurrent use.
-type Content struct{}
+//
+// Written bytes go into segments until they pass Config.InlineMax or maxFrames, then into the generation's own
+// data file, at the same offsets, and those in segments are copied there: from then on the data file has all that is
+// ours, is as long as the content, and rewrites happen in place.
+type Content struct {
+	s   *Spool
+	gen string
+
+	// io is shared by reads and writes of local bytes and exclusive for what must not overlap with them.
+	io sync.RWMutex
+
+	// guarded by mu
+	mu       sync.RWMutex
+	m        extentMap
+	own      *storage // data file to write to, with one reference; nobody else refers to the bytes of it that m names
+	written  int64    // bytes written by this generation
+	frames   int      // segment frames since the last move into a data file, those of older generations included
+	sealed   bool
+	released bool
+}
+
+// NewContent makes an empty generation on top of baseSize bytes of its base (0 = whole).
+func (s *Spool) NewContent(gen string, baseSize int64) *Content {
+	c := &Content{s: s, gen: gen, m: newExtentMap(s.unref)}
+	c.m.set(extent{len: baseSize, kind: KindBase})
+	return c
+}
+
+// Adopt makes a sealed generation from what a record listed. It fails with
+// ErrDamaged when storage is missing.
+func (s *Spool) Adopt(gen string, size int64, extents []Extent) (*Content, error) {
+	c := &Content{s: s, gen: gen, m: newExtentMap(s.unref), sealed: true}
+	s.mu.Lock() // no storage dies between its look-up and its reference
+	err := s.fillMap(&c.m, size, extents)
+	s.mu.Unlock()
+	if err != nil {
+		c.Release()
+		return nil, fmt.Errorf("adopt %s: %w", gen, err)
+	}
+	return c, nil
+}
+
+// fillMap puts extents into the empty map m. The caller holds s.mu.
+func (s *Spool) fillMap(m *extentMap, size int64, extents []Extent) error {
+	for _, x := range extents {
+		if x.Off != m.size || x.Len <= 0 || x.Off+x.Len > size || x.Kind > KindFile {
+			return fmt.Errorf("%w: extent at %d", ErrDamaged, x.Off)
+		}
+		e := extent{off: x.Off, len: x.Len, kind: x.Kind}
+		if x.Kind.stored() {
+			if e.st = s.storages[x.Storage]; e.st == nil || e.st.kind != x.Kind {
+				return fmt.Errorf("%w: %v %016x is missing", ErrDamaged, x.Kind, x.Storage)
+			}
+			e.pos = x.Pos
+		}
+		m.push(e)
+	}
+	if m.size != size {
+		return fmt.Errorf("%w: extents end at %d of %d", ErrDamaged, m.size, size)
+	}
+	return nil
+}
 
 // Gen is the generation's id.
-func (c *Content) Gen() string { panic("later") }
+func (c *Content) Gen() string { return c.gen }
 
 // Size is the length in bytes.
-func (c *Content) Size() int64 { panic("later") }
-
-// Whole reports whether all bytes are ours.
-func (c *Content) Whole() bool { panic("later") }
+func (c *Content) Size() int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m.size
+}
 
 // Sealed reports whether the generation is immutable.
-func (c *Content) Sealed() bool { panic("later") }
+func (c *Content) Sealed() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.sealed
+}
+
+// Whole reports whether all bytes are ours.
+func (c *Content) Whole() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for x := range c.m.within(0, c.m.size) {
+		if x.kind == KindBase {
+			return false
+		}
+	}
+	return true
+}
 
 // Missing lists the ranges that only the base has.
-func (c *Content) Missing() []Range { panic("later") }
+func (c *Content) Missing() []Range {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.ranges(0, c.m.size, func(x *extent) bool { return x.kind == KindBase })
+}
+
+// ranges lists the parts of [off, end) for whose extents want holds, adjacent ones joined. What is behind the
+// end of the content is nobody's. The caller holds mu.
+func (c *Content) ranges(off, end int64, want func(x *extent) bool) []Range {
+	var list []Range
+	for x := range c.m.within(off, end) {
+		if !want(&x) {
+			continue
+		}
+		if n := len(list); n > 0 && list[n-1].Off+list[n-1].Len == x.off {
+			list[n-1].Len += x.len
+			continue
+		}
+		list = append(list, Range{Off: x.off, Len: x.len})
+	}
+	return list
+}
 
 // Extents lists where the bytes are, now.
-func (c *Content) Extents() []Extent { panic("later") }
+func (c *Content) Extents() []Extent {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.extents()
+}
 
-// WriteAt writes p at off; bytes between the old end and off become zeros. All or nothing: after an error the content
-// is as before. Errors: ErrFull, ErrSealed, what wraps syscall.ENOSPC.
-func (c *Content) WriteAt(p []byte, off int64) (int, error) { panic("later") }
-
-// ReadAt reads like io.ReaderAt; base gives the bytes that are not ours.
-func (c *Content) ReadAt(p []byte, off int64, base BaseFunc) (int, error) { panic("later") }
-
-// Section is a reader of the whole content, as of now.
-func (c *Content) Section(base BaseFunc) *io.SectionReader { panic("later") }
-
-// Truncate sets the size; what is added is zeros.
-func (c *Content) Truncate(size int64) error { panic("later") }
-
-// Allocate makes the content at least off+n bytes long; what is added is zeros.
-func (c *Content) Allocate(off, n int64) error { panic("later") }
-
-// PunchHole makes [off, off+n) zeros, as far as it is inside of the content.
-func (c *Content) PunchHole(off, n int64) error { panic("later") }
-
-// FillBase takes p as bytes of the base at off: what is ours stays. It is allowed on a sealed generation,
-// whose bytes it does not change; log a Pin with Extents() afterwards.
-func (c *Content) FillBase(off int64, p []byte) error { panic("later") }
-
-// Clone makes the next generation on top of this one. It shares storage, not bytes to write to.
-func (c *Content) Clone(gen string) *Content { panic("later") }
+func (c *Content) extents() []Extent {
+	var list []Extent
+	for x := range c.m.within(0, c.m.size) {
+		e := Extent{Off: x.off, Len: x.len, Kind: x.kind}
+		if x.st != nil {
+			e.Storage, e.Pos = x.st.id, x.pos
+		}
+		list = append(list, e)
+	}
+	return list
+}
 
 // Seal makes the generation immutable and lists its extents for the record.
-func (c *Content) Seal() []Extent { panic("later") }
+func (c *Content) Seal() []Extent {
+	c.io.Lock()
+	defer c.io.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sealed = true
+	return c.extents()
+}
 
-// Release gives up the generation's hold on storage; its files go after the next group sync.
-func (c *Content) Release() { panic("later") }
+// Clone makes the next generation on top of this one. It shares storage, not bytes to write to: what is
+// written here afterwards, if this one is not sealed, goes elsewhere.
+func (c *Content) Clone(gen string) *Content {
+	c.io.Lock()
+	defer c.io.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.sealed && c.own != nil {
+		c.s.unref(c.own) // the map keeps what it uses
+		c.own = nil
+	}
+	return &Content{s: c.s, gen: gen, m: c.m.clone(), frames: c.frames}
+}
+
+// Release gives up the generation's hold on storage. Files that neither
+// another content nor the log refers to go after the next group sync.
+func (c *Content) Release() {
+	c.io.Lock()
+	defer c.io.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.released = true
+	c.m.clear()
+	if c.own != nil {
+		c.s.unref(c.own)
+		c.own = nil
+	}
+}
+
+// usable tells why the content can not be written, or nil. The caller holds mu.
+func (c *Content) usable() error {
+	switch {
+	case c.released:
+		return ErrGone
+	case c.sealed:
+		return ErrSealed
+	}
+	return nil
+}

@@ -43,3 +43,6 @@ type Extent struct {
 
 // Range is a byte range of a file.
 type Range = store.Range
+
+// stored reports whether the bytes are in a file of the spool.
+func (k Kind) stored() bool { return k == KindSegment || k == KindFile }

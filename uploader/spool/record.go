@@ -69,6 +69,9 @@ func typeNames() map[Type]string {
 // seals reports whether a record of this type lists the bytes of an immutable generation.
 func (t Type) seals() bool { return t == TypeSeal || t == TypePin || t == TypeQuarantine }
 
+// lists reports whether a record of this type lists the bytes of a generation.
+func (t Type) lists() bool { return t.seals() || t == TypeCreate || t == TypeSynced }
+
 // ends reports whether the storage of the record's generation may be gone after it.
 func (t Type) ends() bool { return t == TypeCommit || t == TypeDrop }
 

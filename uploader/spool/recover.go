@@ -1,0 +1,204 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/internal/frame"
+)
+
+// Recovery is what a spool held when it was opened.
+type Recovery struct {
+	Records  []Record            // in order, those that can be trusted
+	Unsealed map[string]*Content // by generation: created, neither sealed nor ended. They are sealed: adopt or Release them
+	Damaged  []Damage            // trusted generations whose bytes did not survive
+	SameBoot bool                // the process ended, not the kernel
+	Cut      int64               // bytes of a torn or damaged tail that were cut off the log
+	Lost     int                 // good records behind the last SYNC that another boot must not trust
+}
+
+// Damage is a trusted generation whose bytes are missing. Its files, as far as they are there, stay until a
+// record ends the generation.
+type Damage struct {
+	Gen string
+	Key string // of the record that listed its extents
+	Seq uint64 // of that record
+	Err error  // wraps ErrDamaged
+}
+
+// recover reads what is on the disk, cuts the log to what can be trusted, and rebuilds what was unsealed.
+func (s *Spool) recover() (*Recovery, error) {
+	if err := checkOwner(s.cfg.Dir, s.cfg.Owner); err != nil {
+		return nil, err
+	}
+	if err := s.inventory(); err != nil {
+		return nil, err
+	}
+	if err := s.openLog(); err != nil {
+		return nil, err
+	}
+	scan, err := s.scanLog()
+	if err != nil {
+		return nil, err
+	}
+	rec, err := s.trust(scan)
+	if err != nil {
+		return nil, err
+	}
+	gens := foldGens(rec.Records)
+	s.log.mu.Lock()
+	s.note(gens.listed())
+	s.log.mu.Unlock()
+	if err := s.rebuild(gens, rec); err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// inventory lists the storage files, and removes what a crash left of files in the making.
+func (s *Spool) inventory() error {
+	for _, pattern := range []string{"." + logName + ".*", filepath.Join(dataDir, unfinished+"*")} {
+		leftovers, err := filepath.Glob(filepath.Join(s.cfg.Dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range leftovers {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	for _, dir := range []string{segmentDir, dataDir} {
+		entries, err := os.ReadDir(filepath.Join(s.cfg.Dir, dir))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := s.found(dir, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// found takes one file into the table. What has a foreign name is left alone.
+func (s *Spool) found(dir string, e os.DirEntry) error {
+	path := filepath.Join(s.cfg.Dir, dir, e.Name())
+	id, gen, ok := parseName(e.Name())
+	if !ok || !e.Type().IsRegular() {
+		s.cfg.Log.Warn("not a file of the spool", zap.String("path", path))
+		return nil
+	}
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	st := &storage{id: id, kind: KindFile, path: path, gen: gen}
+	used := allocated(info)
+	if strings.HasSuffix(e.Name(), segmentExt) && dir == segmentDir {
+		st.kind = KindSegment
+		used = max(info.Size()-frame.FileHeaderSize, 0)
+	}
+	st.bytes.Store(used)
+	s.usage.Add(used)
+	st.refs.Store(1) // until Recovered
+	s.inherited = append(s.inherited, st)
+	s.storages[id] = st
+	s.nextID.Store(max(s.nextID.Load(), id))
+	return nil
+}
+
+// logScan is what a log says of itself.
+type logScan struct {
+	records []Record
+	ends    []int64 // offset behind each record
+	boot    string  // of the last BOOT frame
+	synced  int64   // what the last SYNC frame names
+	end     int64   // behind the last good frame
+}
+
+// scanLog reads frames up to the first that is torn, damaged or makes no sense.
+func (s *Spool) scanLog() (*logScan, error) {
+	scan := &logScan{synced: frame.FileHeaderSize, end: frame.FileHeaderSize}
+	sc := s.log.file.Scan()
+	last := uint64(0)
+	for sc.Next() {
+		r, err := decodeRecord(sc.Type(), sc.Payload())
+		if err != nil {
+			s.cfg.Log.Warn("log is damaged", zap.Int64("offset", sc.Pos()), zap.Error(err))
+			break
+		}
+		scan.end = sc.End()
+		last = max(last, r.Seq)
+		for _, x := range r.Extents { // also of files that are gone: numbers are not used twice
+			s.nextID.Store(max(s.nextID.Load(), x.Storage))
+		}
+		switch r.Type {
+		case TypeBoot:
+			scan.boot = r.Text
+		case TypeSync:
+			if r.Size >= scan.synced && r.Size <= sc.Pos() {
+				scan.synced = r.Size
+			}
+		default:
+			scan.records = append(scan.records, r)
+			scan.ends = append(scan.ends, scan.end)
+		}
+	}
+	s.log.lastSeq.Store(max(last, s.log.lastSeq.Load()))
+	return scan, sc.Err()
+}
+
+// trust cuts the log. In the same boot all good frames count: what a killed process wrote is in the
+// page cache. In another one only what was on stable storage when a SYNC frame was written.
+func (s *Spool) trust(scan *logScan) (*Recovery, error) {
+	rec := &Recovery{
+		Records: scan.records, Unsealed: map[string]*Content{},
+		SameBoot: scan.boot == s.cfg.BootID,
+		Cut:      s.log.file.Size() - scan.end,
+	}
+	if rec.SameBoot {
+		if rec.Cut == 0 {
+			return rec, nil
+		}
+		return rec, s.log.file.Cut(scan.end)
+	}
+	n := len(scan.records)
+	for n > 0 && scan.ends[n-1] > scan.synced {
+		n--
+	}
+	rec.Records, rec.Lost = scan.records[:n:n], len(scan.records)-n
+	return rec, s.rewriteLog(scan.synced)
+}
+
+// rewriteLog makes a new log of the old one up to the offset end, with the new boot behind it. Cutting in place
+// would remove the SYNC frame that stands behind what it covers.
+func (s *Spool) rewriteLog(end int64) error {
+	old := make([]byte, end-frame.FileHeaderSize)
+	if _, err := s.log.file.ReadAt(old, frame.FileHeaderSize); err != nil {
+		return err
+	}
+	seq := s.log.lastSeq.Load()
+	enc := encoder{buf: old}
+	err := enc.add(bootRecord(seq+1, s.cfg.BootID))
+	sync := syncRecord(frame.FileHeaderSize + int64(len(enc.buf)))
+	sync.Seq = seq + 2
+	if err = errors.Join(err, enc.add(sync)); err != nil {
+		return err
+	}
+	fresh, err := frame.Create(s.logPath(), logFormat(), enc.buf)
+	if err != nil {
+		return fmt.Errorf("rewrite log: %w", err)
+	}
+	_ = s.log.file.Close() // replaced
+	s.log.file = fresh
+	s.log.lastSeq.Store(sync.Seq)
+	s.cfg.OnSync(s.logPath())
+	return nil
+}
