@@ -109,7 +109,7 @@ func (o Option) String() string { return o.value.text() }
 // Default returns the settings before any source was read.
 func Default() *Config {
 	return &Config{
-		Region: "us-east-1", MaxAttempts: 4, Checksums: "supported",
+		MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, Settle: 20 * time.Millisecond, Close: "spool", Fsync: "local", OnConflict: "keep-both",
@@ -130,7 +130,7 @@ func (c *Config) storeOptions() []Option {
 		store("local", stringValue{&c.Local}, "use the embedded S3 with its data in `DIR`; makes bucket and identity on first use"),
 		store("bucket", stringValue{&c.Bucket}, "bucket `NAME`"),
 		store("endpoint", stringValue{&c.Endpoint}, "S3 endpoint `URL`; default: AWS"),
-		store("region", stringValue{&c.Region}, "bucket's region `NAME`"),
+		store("region", stringValue{&c.Region}, "bucket's region `NAME`; default: the AWS chain's, us-east-1 with an endpoint of your own"),
 		store("path-style", boolValue{&c.PathStyle}, "address the bucket in the path, not in the host name; implied by an endpoint that is an IP address or localhost"),
 		store("profile", stringValue{&c.Profile}, "AWS shared configuration profile `NAME`"),
 		store("identity-id", stringValue{&c.IdentityID}, "Cognito identity `ID` (who I am), such as us-east-1:11111111-2222-3333-4444-555555555555"),

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/store/local"
 )
 
 const insideVar = "S3LEVELFS_TEST_NAMESPACE"
@@ -19,6 +21,7 @@ var Bin string //nolint:gochecknoglobals // built once for all tests of a binary
 
 // Main is the TestMain of packages that mount.
 func Main(m *testing.M) {
+	local.MaybeRunChild() // tests may run a server of their own, with accounts
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rig:", err)
