@@ -1,0 +1,233 @@
+package listing
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+const (
+	// pageKeys is the most that one answer holds. Source: S3 API reference,
+	// ListObjectsV2.
+	pageKeys = 1000
+
+	// namePage is enough for the siblings that sort between "name" and
+	// "name/" in all but made-up directories.
+	namePage = 100
+
+	// minLookups is the number of single names that a directory of unknown size
+	// is asked for before the first try to list it whole.
+	minLookups = 8
+)
+
+// Keys of the singleflight group.
+func dirKey(dir string) string        { return "d" + dir } // one page or more
+func wholeKey(dir string) string      { return "w" + dir } // all pages
+func flatKey(dir string) string       { return "f" + dir }
+func nameKey(dir, name string) string { return "n" + dir + "\x00" + name }
+
+// flight runs a listing on the index's context, one at a time for a key, and
+// waits for it as long as the caller's context lasts.
+func flight[T any](ctx context.Context, x *Index, key string, list func() (T, error)) (T, error) {
+	ch := x.group.DoChan(key, func() (any, error) { return list() })
+	select {
+	case res := <-ch:
+		v, _ := res.Val.(T)
+		return v, res.Err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// fetchName lists what answers for one name: the directory, or the name alone.
+func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, error) {
+	x.mu.Lock()
+	d, pages := x.cache.get(dir), 1
+	if d.big {
+		pages = d.lookups.spend(minLookups)
+	}
+	x.mu.Unlock()
+	if pages > 0 {
+		c, err := flight(ctx, x, dirKey(dir), func() (*content, error) { return x.listDir(dir, pages) })
+		if c != nil || err != nil {
+			return c, err
+		}
+	}
+	return flight(ctx, x, nameKey(dir, name), func() (*content, error) { return x.listName(dir, name) })
+}
+
+// fetchAll lists a whole directory, by itself or with others below the same one.
+func (x *Index) fetchAll(ctx context.Context, dir string) (*content, error) {
+	if c := x.fetchWalk(ctx, dir); c != nil {
+		return c, nil
+	}
+	whole := func() (*content, error) { return x.listDir(dir, 0) }
+	c, err := flight(ctx, x, dirKey(dir), whole)
+	if c == nil && err == nil { // joined a lookup, whose first page was not all
+		c, err = flight(ctx, x, wholeKey(dir), whole)
+	}
+	return c, err
+}
+
+// begin enters a listing; end must follow.
+func (x *Index) begin() (*run, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return nil, ErrClosed
+	}
+	x.wg.Add(1)
+	return x.changes.begin(), nil
+}
+
+func (x *Index) end(r *run) {
+	x.mu.Lock()
+	x.changes.end(r)
+	x.mu.Unlock()
+	x.wg.Done()
+}
+
+// pages lists up to limit pages (0 = all), and tells how many there were and
+// whether that was all.
+func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(began time.Time, p store.Page)) (n int, whole bool, err error) {
+	began := time.Now()
+	for p, err := range x.store.List(x.ctx, prefix, o) {
+		x.mu.Lock()
+		x.health.observe(began, err)
+		x.mu.Unlock()
+		if err != nil {
+			return n, false, err
+		}
+		add(began, p)
+		if n++; n == limit && p.More {
+			return n, false, nil
+		}
+		began = time.Now()
+	}
+	return n, true, x.ctx.Err()
+}
+
+// listDir lists a directory of up to limit pages (0 = any number) and enters it
+// into the cache. Of a larger one it gives nil.
+func (x *Index) listDir(dir string, limit int) (*content, error) {
+	r, err := x.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer x.end(r)
+	c := newContent(r.began)
+	n, whole, err := x.pages(dir, store.ListOptions{Delimiter: "/"}, limit, func(_ time.Time, p store.Page) {
+		for _, o := range p.Objects {
+			if rest, in := strings.CutPrefix(o.Key, dir); in {
+				c.add(rest, o)
+			}
+		}
+		for _, sub := range p.Prefixes {
+			if name, _, deep, in := split(dir, sub); in && deep {
+				c.addDir(name)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d := x.cache.get(dir)
+	if !whole {
+		d.big = true
+		if limit > 1 {
+			d.lookups.failed(minLookups)
+		}
+		return nil, nil //nolint:nilnil // documented: too large for the limit
+	}
+	d.lookups.done(n)
+	x.install(dir, c, r)
+	return c, nil
+}
+
+// install makes c the content of dir, after the local changes that its listing
+// may have missed. Called with mu held.
+func (x *Index) install(dir string, c *content, r *run) {
+	cacheable := true
+	x.changes.since(r, func(ch change) {
+		if !ch.apply(dir, c, nil) {
+			cacheable = false
+		}
+	})
+	for name := range x.kept[dir] {
+		c.addDir(name)
+	}
+	d := x.cache.get(dir)
+	if !cacheable || d.content != nil && d.content.at.After(c.at) {
+		return
+	}
+	d.content, d.names, d.big = c, nil, len(c.slots) > pageKeys
+	x.cache.account(d)
+	x.tellMarker(dir, c.self)
+}
+
+// tellMarker lets the directory above know whether dir has a marker.
+func (x *Index) tellMarker(dir string, marker *store.Object) {
+	up := x.cache.peek(x.parent(dir))
+	if up == nil || up.content == nil {
+		return
+	}
+	name, _, _, in := split(x.parent(dir), dir)
+	if s := up.content.slots[name]; in && s.dir {
+		s.marker = marker
+		up.content.slots[name] = s
+	}
+}
+
+// listName lists one name of a directory: the object and the common prefix.
+func (x *Index) listName(dir, name string) (*content, error) {
+	r, err := x.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer x.end(r)
+	c, key := newContent(r.began), dir+name
+	_, whole, err := x.pages(key, store.ListOptions{Delimiter: "/", PageSize: namePage}, 1, func(_ time.Time, p store.Page) {
+		for _, o := range p.Objects {
+			if o.Key == key && name != "" {
+				c.add(name, o)
+			}
+		}
+		for _, sub := range p.Prefixes {
+			if sub == key+"/" {
+				c.addDir(name)
+			}
+		}
+	})
+	if err == nil && !whole && !c.slots[name].dir {
+		_, _, err = x.pages(key+"/", store.ListOptions{PageSize: 1}, 1, func(_ time.Time, p store.Page) {
+			for range p.Objects {
+				c.addDir(name)
+			}
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	cacheable := true
+	x.changes.since(r, func(ch change) {
+		if !ch.apply(dir, c, &name) {
+			cacheable = false
+		}
+	})
+	if _, kept := x.kept[dir][name]; kept {
+		c.addDir(name)
+	}
+	if cacheable {
+		d := x.cache.get(dir)
+		d.addName(name, c, x.cfg.TTL)
+		x.cache.account(d)
+	}
+	return c, nil
+}

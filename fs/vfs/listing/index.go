@@ -1,0 +1,204 @@
+package listing
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// ErrClosed is the failure of a listing after Close.
+var ErrClosed = errors.New("listing index is closed")
+
+// Index is the index of remote directories. Its methods are safe for
+// concurrent use.
+type Index struct {
+	store  store.Reader
+	cfg    Config
+	ctx    context.Context // of the listings: ends with Close, not with a caller
+	cancel context.CancelFunc
+	group  singleflight.Group
+	wg     sync.WaitGroup // listings
+
+	mu      sync.Mutex // guards what follows; see the package's doc
+	cache   *cache
+	health  health
+	changes changes
+	flats   map[string]struct{}            // prefixes of the flat listings that run
+	kept    map[string]map[string]struct{} // directory -> directories in it that were emptied here
+	odd     map[string]struct{}            // directories that do not end in a slash: levels' verbatim prefixes
+	closed  bool
+}
+
+// New makes an index. Close ends its goroutines.
+func New(r store.Reader, cfg Config) *Index {
+	ctx, cancel := context.WithCancel(context.Background())
+	cfg = cfg.withDefaults()
+	return &Index{
+		store: r, cfg: cfg, ctx: ctx, cancel: cancel,
+		cache:   newCache(cfg.MaxEntries),
+		health:  health{log: cfg.Log},
+		changes: changes{running: make(map[*run]struct{})},
+		flats:   make(map[string]struct{}),
+		kept:    make(map[string]map[string]struct{}),
+		odd:     make(map[string]struct{}),
+	}
+}
+
+// Close ends running listings and waits for them. Calls fail afterwards, but for
+// what is known still.
+func (x *Index) Close() {
+	x.mu.Lock()
+	x.closed = true
+	x.mu.Unlock()
+	x.cancel()
+	x.wg.Wait()
+}
+
+// Lookup gives the entries of one name in a directory: the file, the directory,
+// both, or none (nil), which is proved. dir is a key prefix ending in a slash, or
+// a level's prefix. At most two LISTs for a directory that was not seen, one
+// where it was.
+func (x *Index) Lookup(ctx context.Context, dir, name string) ([]Entry, Fresh, error) {
+	return x.ask(ctx, dir,
+		func(d *directory, now time.Time) *content { return d.known(name, now, x.cfg.TTL) },
+		func(c *content) []Entry { return c.entry(name) },
+		func() (*content, error) { return x.fetchName(ctx, dir, name) })
+}
+
+// ReadDir gives all entries of a directory, sorted by raw name. A prefix without
+// any key is an empty directory.
+func (x *Index) ReadDir(ctx context.Context, dir string) ([]Entry, Fresh, error) {
+	return x.ask(ctx, dir,
+		func(d *directory, now time.Time) *content {
+			if d.content != nil && now.Before(d.content.at.Add(x.cfg.TTL)) {
+				return d.content
+			}
+			return nil
+		},
+		(*content).entries,
+		func() (*content, error) { return x.fetchAll(ctx, dir) })
+}
+
+// ask answers from what is known, else from the store, else, in an outage, from
+// what was known. known and read are called with mu held.
+func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time.Time) *content,
+	read func(*content) []Entry, fetch func() (*content, error),
+) ([]Entry, Fresh, error) {
+	began := time.Now()
+	for try := 0; ; try++ {
+		x.mu.Lock()
+		now := time.Now()
+		x.noteOdd(dir)
+		d := x.cache.get(dir)
+		if c := known(d, now); c != nil {
+			entries := read(c)
+			x.mu.Unlock()
+			return entries, Fresh{Until: c.at.Add(x.cfg.TTL)}, nil
+		}
+		old := d.content
+		if old != nil && x.health.serveStale(now, x.cfg.StaleIfDown) {
+			entries, probe := read(old), len(x.changes.running) == 0 && !x.closed
+			x.mu.Unlock()
+			if probe {
+				x.group.DoChan(dirKey(dir), func() (any, error) { return x.listDir(dir, 1) })
+			}
+			return entries, Fresh{Until: now.Add(min(x.cfg.TTL, staleTTL)), Stale: true}, nil
+		}
+		x.mu.Unlock()
+
+		c, err := fetch()
+		if err == nil {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return read(c), Fresh{Until: c.at.Add(x.cfg.TTL)}, nil
+		}
+		if old == nil || try > 0 || !errors.Is(err, store.ErrTransient) || !x.waitOutage(ctx, began) {
+			return nil, Fresh{}, err
+		}
+	}
+}
+
+// staleTTL is how long an answer from before the outage may be served without
+// asking whether it goes on.
+const staleTTL = time.Second
+
+// patience is how long after the begin of a question a failed listing is worth
+// a second one: an error has to reach the program within 20 s (promise 9).
+const patience = 5 * time.Second
+
+// waitOutage waits after a failure until the outage is old enough to serve stale
+// answers, or over. It reports whether to try again.
+func (x *Index) waitOutage(ctx context.Context, began time.Time) bool {
+	x.mu.Lock()
+	now := time.Now()
+	stale := x.health.serveStale(now, x.cfg.StaleIfDown)
+	wait, ok := x.health.wait(now, x.cfg.StaleIfDown)
+	x.mu.Unlock()
+	if stale {
+		return true
+	}
+	if !ok || now.Sub(began) > patience {
+		return false
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// noteOdd remembers a directory whose prefix does not end in a slash, because
+// it can not be found by cutting keys at slashes.
+func (x *Index) noteOdd(dir string) {
+	if dir != "" && !strings.HasSuffix(dir, "/") {
+		x.odd[dir] = struct{}{}
+	}
+}
+
+// above calls f for every directory that key lies in, the nearest first (but
+// for odd ones, which come last), until f returns false. A directory is not
+// above itself.
+func (x *Index) above(key string, f func(dir string) bool) {
+	for dir := parentOf(key); ; dir = parentOf(dir) {
+		if !f(dir) {
+			return
+		}
+		if dir == "" {
+			break
+		}
+	}
+	for dir := range x.odd {
+		if strings.HasPrefix(key, dir) && key != dir && !f(dir) {
+			return
+		}
+	}
+}
+
+// parent is the directory whose listing shows key: that of the last slash, or an
+// odd one that begins behind it.
+func (x *Index) parent(key string) string {
+	dir := parentOf(key)
+	for odd := range x.odd {
+		if len(odd) > len(dir) && len(odd) < len(key) && strings.HasPrefix(key, odd) {
+			dir = odd
+		}
+	}
+	return dir
+}
+
+// parentOf cuts the last element of a key or of a directory's prefix.
+func parentOf(key string) string {
+	if key == "" {
+		return ""
+	}
+	return key[:strings.LastIndexByte(key[:len(key)-1], '/')+1]
+}

@@ -1,0 +1,65 @@
+package listing
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// Walk iterates over all objects below a prefix, markers included, in the
+// order of the store, 1,000 keys a request, fetched as they are asked for and
+// never from the cache. An error is the last pair.
+func (x *Index) Walk(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for p, err := range x.asked(ctx, prefix, store.ListOptions{}) {
+			if err != nil {
+				yield(store.Object{}, err)
+				return
+			}
+			for _, o := range p.Objects {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Empty asks the store whether a directory has any key but its own marker: one
+// LIST of two keys, never from the cache.
+func (x *Index) Empty(ctx context.Context, dir string) (bool, error) {
+	for p, err := range x.asked(ctx, dir, store.ListOptions{PageSize: 2}) {
+		if err != nil {
+			return false, err
+		}
+		for _, o := range p.Objects {
+			if o.Key != dir {
+				return false, nil
+			}
+		}
+		if !p.More { // a page that held the marker alone is not the end of it
+			return true, nil
+		}
+	}
+	return true, nil
+}
+
+// asked is a listing in the caller's own context, observed.
+func (x *Index) asked(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
+	return func(yield func(store.Page, error) bool) {
+		began := time.Now()
+		for p, err := range x.store.List(ctx, prefix, o) {
+			if ctx.Err() == nil {
+				x.mu.Lock()
+				x.health.observe(began, err)
+				x.mu.Unlock()
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+			began = time.Now()
+		}
+	}
+}
