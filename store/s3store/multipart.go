@@ -39,7 +39,7 @@ func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int
 	ctx, call := s.change(ctx, "upload-part", key, s.timeouts.WriteHeader)
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID, PartNumber: &number,
-		Body: body, ContentLength: aws.Int64(body.Size()),
+		Body: fromStart(body), ContentLength: aws.Int64(body.Size()),
 	}, call.options()...)
 	if err = call.end(body.Size(), err); err != nil {
 		return store.Part{}, err

@@ -81,6 +81,11 @@ func newTransport(e endpoint, t Timeouts) *http.Transport {
 // unsignedPayload leaves the body out of the signature on connections that never
 // leave the machine, where SHA-256 would cost a second reading of every body and
 // protect nothing; over TLS the SDK does the same, over any other http it signs.
+// It comes before the SDK's own step, which hashes what has no hash yet.
 func unsignedPayload(stack *middleware.Stack) error {
-	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("unsignedPayload", func(
+		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+	) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		return next.HandleFinalize(v4.SetPayloadHash(ctx, "UNSIGNED-PAYLOAD"), in)
+	}), middleware.Before)
 }

@@ -21,7 +21,7 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 	}
 	ctx, call := s.change(ctx, "put", key, s.timeouts.WriteHeader)
 	in := &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: body, ContentLength: aws.Int64(body.Size()),
+		Bucket: &s.bucket, Key: &key, Body: fromStart(body), ContentLength: aws.Int64(body.Size()),
 		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
 	}
 	putHeaders(in, h)
@@ -30,6 +30,12 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 		return store.PutResult{}, err
 	}
 	return store.PutResult{ETag: aws.ToString(out.ETag), VersionID: aws.ToString(out.VersionId)}, nil
+}
+
+// fromStart is body with a position of its own, at its start: the SDK sends from
+// where the position is.
+func fromStart(body *io.SectionReader) *io.SectionReader {
+	return io.NewSectionReader(body, 0, body.Size())
 }
 
 // Copy implements [store.Writer].
