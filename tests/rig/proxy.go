@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -86,7 +87,11 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 		}
 		if judge != nil {
 			if code := judge(r); code != 0 {
+				status.Header().Set("Content-Type", "application/xml")
 				status.WriteHeader(code)
+				if r.Method != http.MethodHead {
+					_, _ = io.WriteString(status, "<Error><Code>"+errorCode(code)+"</Code><Message>by the proxy</Message></Error>")
+				}
 				return
 			}
 		}
@@ -98,6 +103,19 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 			}
 		}
 	})
+}
+
+// errorCode is S3's code for a status.
+func errorCode(status int) string {
+	switch status {
+	case http.StatusForbidden:
+		return "AccessDenied"
+	case http.StatusServiceUnavailable:
+		return "SlowDown"
+	case http.StatusPreconditionFailed:
+		return "PreconditionFailed"
+	}
+	return "InternalError"
 }
 
 type statusWriter struct {

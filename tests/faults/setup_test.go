@@ -1,0 +1,153 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/tests/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
+
+// world is a server, a proxy in front of it, a mount through the proxy and a
+// client past it.
+type world struct {
+	*rig.Mount
+	proxy   *rig.Proxy
+	server  *rig.Server
+	foreign store.Store
+	top     string
+	options []string
+}
+
+func newWorld(t *testing.T, options ...string) *world {
+	t.Helper()
+	w := &world{top: t.TempDir()}
+	w.server = rig.StartServer(t, filepath.Join(w.top, "data"))
+	w.proxy = rig.StartProxy(t, w.server.Endpoint)
+	w.foreign = w.server.Client(t)
+	w.options = append([]string{
+		"--bucket", rig.Bucket, "--endpoint", w.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity,
+	}, options...)
+	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	return w
+}
+
+// remount takes the mount away and mounts again with an empty cache.
+func (w *world) remount(t *testing.T) {
+	t.Helper()
+	w.Unmount(t)
+	if err := os.RemoveAll(filepath.Join(w.top, "cache")); err != nil {
+		t.Fatal(err)
+	}
+	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+}
+
+func (w *world) path(elem ...string) string {
+	return filepath.Join(append([]string{w.Dir}, elem...)...)
+}
+
+// status is the part of `status --json` that tests look at.
+type status struct {
+	Uploads struct {
+		Queued, Sending, Failed int
+		Items                   []struct{ Key, State, Error string }
+	}
+}
+
+func (w *world) status(t *testing.T) status {
+	t.Helper()
+	out, stderr, code := w.Run(t, "status", "--json", w.Dir)
+	var all []status
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
+		t.Fatalf("status: exit %d, %v: %s%s", code, err, out, stderr)
+	}
+	return all[0]
+}
+
+// within waits until ok holds, and fails the test after the limit.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+		<-time.After(50 * time.Millisecond) // another process is being watched: there is nothing to wait on
+	}
+}
+
+// shell runs a line under a limit, in a process of its own.
+func shell(t *testing.T, limit time.Duration, line string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit+5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "timeout", "--kill-after=2", fmt.Sprint(limit.Seconds()), "sh", "-c", line)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState != nil && (cmd.ProcessState.ExitCode() == 124 || cmd.ProcessState.ExitCode() == 137) {
+		t.Fatalf("hung for %v: %s\n%s", limit, line, out)
+	}
+	return string(out), err
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	p, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(p)
+}
+
+// foreignPut replaces an object past the mount.
+func (w *world) foreignPut(t *testing.T, key, text string, h store.Headers) {
+	t.Helper()
+	if _, err := w.foreign.Put(t.Context(), key, rig.Body(text), h, store.Cond{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stored returns the bytes of an object past the mount, "" and false when it is absent.
+func (w *world) stored(t *testing.T, key string) (string, bool) {
+	t.Helper()
+	p, err := os.ReadFile(filepath.Join(w.server.Data, rig.Bucket, filepath.FromSlash(key)))
+	if os.IsNotExist(err) {
+		return "", false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(p), true
+}
+
+// keys lists the objects below a prefix past the mount.
+func (w *world) keys(t *testing.T, prefix string) []string {
+	t.Helper()
+	var keys []string
+	for page, err := range w.foreign.List(t.Context(), prefix, store.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Objects {
+			if !strings.HasSuffix(o.Key, "/") {
+				keys = append(keys, o.Key)
+			}
+		}
+	}
+	return keys
+}
