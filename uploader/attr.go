@@ -1,0 +1,268 @@
+package uploader
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// SetHeaders replaces the headers of a file (chmod, utimens, setxattr). It
+// costs no request while a generation is pending.
+func (f *File) SetHeaders(h store.Headers) error {
+	u := f.u
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g := f.top
+	if f.gone || g == nil || g.op == nil {
+		return f.setOwn(h)
+	}
+	if o := g.op; o.is(flagSealed) && !o.idle() {
+		if err := u.newGeneration(f, false); err != nil { // attributes only: it runs after the commit
+			return err
+		}
+		g = f.top
+		g.changed = true
+		g.setHeaders(h)
+		return u.sealAttr(g)
+	}
+	old, oldSet := g.headers, g.timeSet
+	g.setHeaders(h)
+	g.op.upload = nil // its headers were sent with the old ones
+	if err := u.commit(g.op.record(spool.TypeAmend)); err != nil {
+		g.headers, g.timeSet = old, oldSet
+		return err
+	}
+	f.headers = h.Clone()
+	return nil
+}
+
+// sealAttr seals a generation that changes nothing but headers. Called with mu held.
+func (u *Uploader) sealAttr(g *generation) error {
+	extents := g.content.Seal() // nobody writes to it: it was made under this lock
+	r := g.op.record(spool.TypeSeal)
+	r.Flags |= flagSealed
+	r.Extents = extents
+	g.op.notBefore = time.Now().Add(u.cfg.Settle)
+	return u.commit(r)
+}
+
+// setOwn changes what an unlinked or unchanged open file shows.
+func (f *File) setOwn(h store.Headers) error {
+	if !f.gone {
+		return &store.Error{Op: "set headers", Key: f.key, Kind: store.ErrNotExist}
+	}
+	f.headers = h.Clone()
+	if f.top != nil {
+		f.top.setHeaders(h)
+	}
+	return nil
+}
+
+// setHeaders: the headers say the time of the last write themselves until the next one.
+func (g *generation) setHeaders(h store.Headers) {
+	g.headers, g.timeSet = h.Clone(), true
+}
+
+// SetHeaders replaces the headers of a stored object (or directory marker, key
+// ending in "/") by one self-copy of the version base. Changes within Config.Batch are one request. It returns when
+// the change is logged; with a pending generation it amends that.
+func (u *Uploader) SetHeaders(_ context.Context, key string, base Base, h store.Headers) error {
+	u.mu.Lock()
+	top := u.fold.queues[key].top()
+	if top != nil && !top.makes(key) || top == nil && base.State == Absent {
+		u.mu.Unlock()
+		return &store.Error{Op: "set headers", Key: key, Kind: store.ErrNotExist}
+	}
+	if top != nil && top.kind == opPut {
+		f := top.gen.file
+		u.mu.Unlock()
+		if f == nil {
+			return &store.Error{Op: "set headers", Key: key, Kind: store.ErrNotExist}
+		}
+		return f.SetHeaders(h)
+	}
+	defer u.mu.Unlock()
+	var err error
+	switch {
+	case top != nil && (top.kind == opAttr || top.kind == opMarker) && top.idle():
+		r := top.record(spool.TypeSetAttr)
+		r.Headers = &h
+		err = u.commit(r)
+	default:
+		o := &op{id: u.newID(), kind: opAttr, key: key, base: base, headers: &h}
+		if top != nil {
+			o.base = Base{}
+		}
+		if err = u.commit(o.record(spool.TypeSetAttr)); err == nil {
+			o = u.fold.ops[o.id]
+			if top == nil {
+				o.base = base
+			}
+			u.at(o, time.Now().Add(u.cfg.Batch))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("set headers %q: %w", key, err)
+	}
+	if f := u.files[key]; f != nil {
+		f.headers = h.Clone()
+	}
+	return nil
+}
+
+// runAttr copies an object onto itself with new headers, pinned by its ETag.
+func (u *Uploader) runAttr(ctx context.Context, o *op) error {
+	u.mu.Lock()
+	base, w := o.base, o.headers.Metadata[metaW]
+	if w == "" || o.idle() {
+		w = rand.Text()
+	}
+	h := withW(*o.headers, w)
+	unsure := o.unsure
+	u.mu.Unlock()
+	if base.State == Absent {
+		return u.end(o, spool.TypeDone, base, Base{})
+	}
+	if base.State == Unknown || base.ETag == "" || unsure {
+		now, err := u.lookAt(ctx, o.key)
+		switch {
+		case err != nil:
+			return err
+		case unsure && now.wrote() == w:
+			return u.attrDone(o, now)
+		case now.State == Absent, base.State == Present && !base.same(now):
+			return u.attrLost(o, now)
+		}
+		base = now
+	}
+	if err := u.startAttr(o, base, h); err != nil {
+		return err
+	}
+	var res store.PutResult
+	unanswered, err := u.try(ctx, base.Size, func(ctx context.Context) (err error) {
+		res, err = u.store.Copy(ctx, store.CopyRequest{Source: o.key, SourceETag: base.ETag, Target: o.key, Headers: &h})
+		return err
+	})
+	if err == nil {
+		at := present(res, base.Size, h)
+		if at.ETag == "" {
+			at.ETag = base.ETag
+		}
+		return u.attrDone(o, at)
+	}
+	u.mu.Lock()
+	o.unsure = unanswered
+	o.set(flagStarted, unanswered)
+	u.mu.Unlock()
+	if !unanswered && (errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist)) && !errors.Is(err, store.ErrNoBucket) {
+		return errors.Join(err, u.attrLost(o, Base{}))
+	}
+	u.refused(o.key, err)
+	return err
+}
+
+// startAttr logs the id that the copy will carry, so that a crash can tell whether it was made.
+func (u *Uploader) startAttr(o *op, base Base, h store.Headers) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fold.ops[o.id] != o {
+		return context.Canceled
+	}
+	r := o.record(spool.TypeStart)
+	r.Headers, r.Base = &h, base.logged()
+	r.Flags |= flagStarted
+	return u.commit(r)
+}
+
+func (u *Uploader) attrDone(o *op, at Base) error {
+	if err := u.end(o, spool.TypeDone, at, Base{}); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if f := u.files[o.key]; f != nil && f.top == nil {
+		f.base = at
+	}
+	u.proved(o.key)
+	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.ModTime}
+	if at.Headers != nil {
+		e.Headers = at.Headers.Clone()
+	}
+	u.events.add(e)
+	return nil
+}
+
+// attrLost: the version whose headers were to change is gone.
+func (u *Uploader) attrLost(o *op, now Base) error {
+	if err := u.end(o, spool.TypeDone, now, Base{}); err != nil {
+		return err
+	}
+	u.events.add(Event{Kind: Reappeared, Key: o.key, Err: store.ErrChanged})
+	u.log.Warn("headers not changed: somebody else has changed the object", zap.String("key", o.key))
+	return nil
+}
+
+// runMarker makes a directory marker. One that is there already is fine.
+func (u *Uploader) runMarker(ctx context.Context, o *op) error {
+	u.mu.Lock()
+	h := withW(*o.headers, "d"+rand.Text())
+	u.mu.Unlock()
+	if h.ContentType == "" {
+		h.ContentType = "application/x-directory"
+	}
+	cond := store.Cond{IfNoneMatch: true}
+	if u.noConditions(o.key) && u.canLook(o.key) {
+		now, err := u.lookAt(ctx, o.key)
+		if err != nil {
+			return err
+		}
+		if now.State == Present {
+			return u.end(o, spool.TypeDone, now, Base{})
+		}
+	}
+	if !u.canLook(o.key) {
+		cond = store.Cond{}
+	}
+	if err := u.markStarted(o); err != nil {
+		return err
+	}
+	var res store.PutResult
+	_, err := u.try(ctx, 0, func(ctx context.Context) (err error) {
+		res, err = u.store.Put(ctx, o.key, emptyBody(), h, cond)
+		return err
+	})
+	switch {
+	case err == nil:
+		if err := u.end(o, spool.TypeDone, present(res, 0, h), Base{}); err != nil {
+			return err
+		}
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.proved(o.key)
+		u.events.add(Event{Kind: Committed, Key: o.key, ETag: res.ETag, Headers: h, LastModified: res.LastModified})
+		return nil
+	case errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrExist):
+		// somebody has made it: its ETag is that of every empty object, so nothing is known that
+		// a delete could be conditional on but that it exists
+		return u.end(o, spool.TypeDone, Base{State: Present}, Base{})
+	}
+	u.refused(o.key, err)
+	return err
+}
+
+// withW gives headers the id of who writes them.
+func withW(h store.Headers, w string) store.Headers {
+	h = h.Clone()
+	if h.Metadata == nil {
+		h.Metadata = map[string]string{}
+	}
+	h.Metadata[metaW] = w
+	return h
+}

@@ -1,0 +1,263 @@
+package uploader
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// File is one pending or open file: a stack of generations, of which the top
+// is what readers see. All handles on a name share one File; it follows the name through
+// renames and outlives it when unlinked. Its methods are safe for concurrent use.
+type File struct {
+	u *Uploader
+
+	// guarded by u.mu
+	key              string
+	gone             bool        // unlinked or replaced: in no queue any more
+	stale            bool        // a foreign version was opened after it: reads go on, writes are ESTALE
+	lost             bool        // the base of its delta is gone
+	top              *generation // nil = nothing written since it was opened
+	base             Base        // what it builds on while top is nil or committed
+	baseKey          string      // where base is: key, but for the time of a move
+	headers          store.Headers
+	writers, readers int
+	hold             *Hold // keeps the delete of the base back while holes may be read
+}
+
+// writeRetries bounds how often a write meets a seal that came in between.
+const writeRetries = 100
+
+// ReadAt reads like io.ReaderAt. Bytes that are not ours come from the pinned
+// base: ErrBaseLost when that is gone.
+func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	f.u.mu.Lock()
+	g, base, key := f.top, f.base, f.baseKey
+	if g == nil {
+		f.u.mu.Unlock()
+		return f.u.readStored(ctx, key, base, p, off)
+	}
+	g.refs++
+	content, read := g.content, f.u.baseFunc(ctx, g)
+	f.u.mu.Unlock()
+	defer func() {
+		f.u.mu.Lock()
+		defer f.u.mu.Unlock()
+		f.u.fold.unref(g)
+		f.u.follow()
+	}()
+	return content.ReadAt(p, off, read)
+}
+
+// WriteAt writes p at off; a gap before off becomes zeros.
+func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	n := 0
+	err := f.change(ctx, false, func(c *spool.Content) (err error) {
+		n, err = c.WriteAt(p, off)
+		return err
+	})
+	return n, err
+}
+
+// Truncate sets the size in bytes.
+func (f *File) Truncate(ctx context.Context, size int64) error {
+	return f.change(ctx, size == 0, func(c *spool.Content) error { return c.Truncate(size) })
+}
+
+// Allocate makes the file at least off+n bytes long.
+func (f *File) Allocate(ctx context.Context, off, n int64) error {
+	return f.change(ctx, false, func(c *spool.Content) error { return c.Allocate(off, n) })
+}
+
+// PunchHole makes [off, off+n) zeros, as far as it is inside the file.
+func (f *File) PunchHole(ctx context.Context, off, n int64) error {
+	return f.change(ctx, false, func(c *spool.Content) error { return c.PunchHole(off, n) })
+}
+
+// change applies do to the open generation, opening one where the top is
+// sealed. whole: nothing of the old bytes is needed.
+func (f *File) change(ctx context.Context, whole bool, do func(*spool.Content) error) error {
+	for range writeRetries {
+		g, err := f.writable(ctx, whole)
+		if err != nil {
+			return err
+		}
+		if err = do(g.content); err == nil || !errors.Is(err, spool.ErrSealed) {
+			return err
+		}
+	}
+	return fmt.Errorf("write %q: %w", f.Key(), spool.ErrSealed)
+}
+
+// writable is the open generation on top of the stack, made if need be, and marked as
+// written before it is: a seal in between shows as ErrSealed, never as a loss.
+func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
+	u := f.u
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if f.stale || (f.lost && !whole) {
+		return nil, fmt.Errorf("write %q: %w", f.key, ErrBaseLost)
+	}
+	if f.lost {
+		f.lost, f.base = false, Base{}
+	}
+	if g := f.top; g == nil || g.content.Sealed() {
+		if !whole {
+			if err := u.waitAttr(ctx, f); err != nil {
+				return nil, err
+			}
+		}
+		if err := u.newGeneration(f, whole); err != nil {
+			return nil, err
+		}
+	}
+	f.top.written, f.top.changed = true, true
+	f.top.modTime = time.Now()
+	f.top.timeSet = false
+	return f.top, nil
+}
+
+// newGeneration opens the next generation of a file. Called with mu held.
+func (u *Uploader) newGeneration(f *File, whole bool) error {
+	g := &generation{id: rand.Text(), modTime: time.Now(), headers: f.headers.Clone(), file: f}
+	below := f.top
+	switch {
+	case below != nil && !whole:
+		g.content, g.src, g.modTime = below.content.Clone(g.id), below.src, below.modTime
+	case whole || f.base.State != Present:
+		g.content = u.spool.NewContent(g.id, 0)
+	default:
+		g.content = u.spool.NewContent(g.id, f.base.Size)
+		g.src = source{key: f.baseKey, etag: f.base.ETag, size: f.base.Size}
+	}
+	g.size = g.content.Size()
+	if !f.gone {
+		if err := u.logCreate(f, g, below != nil && !whole); err != nil {
+			u.trash = append(u.trash, g.content)
+			return err
+		}
+	}
+	g.refs++
+	u.fold.unref(below)
+	f.top = g
+	u.follow()
+	return nil
+}
+
+// logCreate gives the generation its place in the queue of its key. A pending change of headers
+// that has not been sent is taken over.
+func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
+	base := Base{}
+	top := u.fold.queues[f.key].top()
+	if top == nil {
+		base = f.base
+	}
+	recs := make([]*spool.Record, 0, 2)
+	o := &op{id: u.newID(), kind: opPut, key: f.key, base: base, gen: g}
+	if top != nil && top.kind == opAttr && top.idle() {
+		g.headers = top.headers.Clone()
+		recs = append(recs, top.done(spool.TypeDone, Base{}, Base{}))
+		o.base = top.base
+	}
+	r := o.record(spool.TypeCreate)
+	if clone {
+		r.Extents = g.content.Extents()
+	}
+	u.fold.gens[g.id] = g
+	if err := u.commit(append(recs, r)...); err != nil {
+		delete(u.fold.gens, g.id)
+		return err
+	}
+	u.files[f.key] = f
+	return nil
+}
+
+// waitAttr waits for a change of headers that is being sent: it may give the base a
+// new ETag. Called with mu held; gives it up meanwhile.
+func (u *Uploader) waitAttr(ctx context.Context, f *File) error {
+	for {
+		top := u.fold.queues[f.key].top()
+		if top == nil || top.kind != opAttr || top.idle() {
+			return nil
+		}
+		changed := u.changed
+		u.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-u.ctx.Done():
+			err = ErrClosed
+		}
+		u.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Key is the file's name now; of an unlinked file the last one.
+func (f *File) Key() string {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	return f.key
+}
+
+// Info is the file as the overlay shows it.
+func (f *File) Info() Info {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	return f.info()
+}
+
+// Extents are the ranges that may hold data; what lies between is holes.
+func (f *File) Extents() []Extent {
+	f.u.mu.Lock()
+	g, size := f.top, f.base.Size
+	f.u.mu.Unlock()
+	if g == nil {
+		if size == 0 {
+			return nil
+		}
+		return []Extent{{0, size}}
+	}
+	var data []Extent
+	for _, e := range g.content.Extents() {
+		last := len(data) - 1
+		switch {
+		case e.Kind == spool.KindZero:
+		case last >= 0 && data[last].Off+data[last].Len == e.Off:
+			data[last].Len += e.Len
+		default:
+			data = append(data, Extent{e.Off, e.Len})
+		}
+	}
+	return data
+}
+
+// info builds the overlay's entry. Called with mu held.
+func (f *File) info() Info {
+	i := Info{
+		Key: f.key, Kind: KindFile, Headers: f.headers.Clone(), Base: f.base, Writers: f.writers,
+		Size: f.base.Size, ModTime: f.base.ModTime,
+	}
+	if g := f.top; g != nil {
+		i.Gen, i.Size, i.ModTime, i.Headers = g.id, g.content.Size(), g.modTime, f.u.stamped(g)
+		if o := g.op; o != nil {
+			i.State, i.Err, i.Base = o.state(), o.err, o.base
+		}
+	}
+	switch {
+	case f.gone:
+		i.State = StateGone
+	case f.lost:
+		i.State = StateBaseLost
+	}
+	return i
+}

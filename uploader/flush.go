@@ -1,0 +1,298 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// firstFlushWait is how long the first flush in a level whose rights are not
+// proved waits for the store's word (promise 7).
+const firstFlushWait = 5 * time.Second
+
+// Flush is close(2) of one descriptor: what was written since the last flush is
+// sealed and goes to the store in the background. A file never written is left alone: shells flush before
+// the first write. A delta is made whole first, for at most Config.PinWait.
+func (f *File) Flush(ctx context.Context) error {
+	u := f.u
+	u.mu.Lock()
+	g, lost := f.top, f.lost
+	dirty := g != nil && g.op != nil && !g.op.is(flagSealed) && g.written && !f.gone
+	key := f.key
+	u.mu.Unlock()
+	if lost {
+		return fmt.Errorf("flush %q: %w", key, ErrBaseLost)
+	}
+	if !dirty {
+		return nil
+	}
+	if err := u.flushPin(ctx, g); err != nil {
+		return err
+	}
+	o, err := u.seal(g)
+	if err != nil || o == nil {
+		return err
+	}
+	return u.afterFlush(ctx, o)
+}
+
+// flushPin makes a delta whole while its writer still waits.
+func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
+	u.mu.Lock()
+	content := g.content
+	u.mu.Unlock()
+	if content == nil || content.Whole() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.cfg.PinWait)
+	defer cancel()
+	err := u.fill(ctx, g, content)
+	if errors.Is(err, ErrBaseLost) {
+		if lerr := u.loseBase(g, err); lerr != nil {
+			return lerr
+		}
+		return fmt.Errorf("flush: %w", err)
+	}
+	if err != nil {
+		u.log.Warn("the base of a changed file can not be read now, will be tried again",
+			zap.String("gen", g.id), zap.Error(err))
+	}
+	return nil
+}
+
+// afterFlush waits for the store where that is wanted.
+func (u *Uploader) afterFlush(ctx context.Context, o *op) error {
+	if u.cfg.CloseUpload {
+		return u.sendNow(ctx, o)
+	}
+	if !u.unproved(o.key) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstFlushWait)
+	defer cancel()
+	err := u.sendNow(ctx, o)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // no answer yet: the file is safe in the spool
+	}
+	return err
+}
+
+// sendNow lets the operation run at once and returns the error of its next round.
+func (u *Uploader) sendNow(ctx context.Context, o *op) error {
+	u.mu.Lock()
+	outcome := u.waiter(o)
+	u.at(o, time.Now())
+	for _, k := range o.keys() {
+		for _, before := range u.fold.queues[k] {
+			if before.rounds == 0 {
+				u.at(before, time.Now())
+			}
+		}
+	}
+	u.mu.Unlock()
+	return u.await(ctx, outcome)
+}
+
+// seal makes a generation immutable and due after the settle time. The one below it
+// that nothing was sent of is superseded in the same transaction (I7). It returns nil if there was nothing
+// to seal.
+func (u *Uploader) seal(g *generation) (*op, error) {
+	u.mu.Lock()
+	content := g.content
+	u.mu.Unlock()
+	if content == nil {
+		return nil, nil
+	}
+	extents := content.Seal()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := g.op
+	if o == nil || o.is(flagSealed) {
+		return o, nil
+	}
+	g.headers = u.stamped(g)
+	g.size = content.Size()
+	r := o.record(spool.TypeSeal)
+	r.Flags |= flagSealed
+	r.Extents = extents
+	recs := append([]*spool.Record{r}, u.supersede(o)...)
+	o.notBefore = u.settled(o, g.file != nil && g.file.writers > 0)
+	if err := u.commit(recs...); err != nil {
+		return nil, fmt.Errorf("seal %q: %w", o.key, err)
+	}
+	o.since = time.Now()
+	return o, nil
+}
+
+// stamped are a generation's headers with the time of its last write.
+func (u *Uploader) stamped(g *generation) store.Headers {
+	h := g.headers.Clone()
+	if !g.timeSet {
+		u.cfg.Stamp(&h, g.modTime)
+	}
+	return h
+}
+
+// supersede is the end of the generation below o in the same stack, if nothing of it can
+// be in the store. Called with mu held.
+func (u *Uploader) supersede(o *op) []*spool.Record {
+	q := u.fold.queues[o.key]
+	for i, x := range q {
+		if x != o || i == 0 {
+			continue
+		}
+		below := q[i-1]
+		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file {
+			return nil
+		}
+		return append(u.handOver(below.gen.id, o.gen.id), below.done(spool.TypeDrop, Base{}, Base{}))
+	}
+	return nil
+}
+
+// handOver lets the deletes that wait for one generation wait for another ("" = none).
+func (u *Uploader) handOver(from, to string) []*spool.Record {
+	var recs []*spool.Record
+	for _, d := range u.fold.waiting[from] {
+		r := d.record(spool.TypeUnlink)
+		r.Text = to
+		recs = append(recs, r)
+	}
+	return recs
+}
+
+// settled is when a generation that was sealed now may be sent: chmod, utimens and rename
+// after close cost nothing until then. Called with mu held.
+func (u *Uploader) settled(o *op, writers bool) time.Time {
+	if u.cfg.CloseUpload {
+		return time.Now()
+	}
+	if writers || looksTemporary(o.key) {
+		return time.Now().Add(max(u.cfg.TempSettle, u.cfg.Settle))
+	}
+	return time.Now().Add(u.cfg.Settle)
+}
+
+// Sync is fsync(2): all that was written is on this machine's stable storage
+// when it returns; with Config.FsyncUpload, in the store.
+func (f *File) Sync(ctx context.Context) error {
+	u := f.u
+	u.mu.Lock()
+	g := f.top
+	if f.lost {
+		u.mu.Unlock()
+		return fmt.Errorf("fsync: %w", ErrBaseLost)
+	}
+	u.mu.Unlock()
+	if u.cfg.FsyncUpload {
+		return f.syncUpload(ctx)
+	}
+	if g != nil {
+		if err := u.logSynced(g); err != nil {
+			return err
+		}
+	}
+	return u.spool.Sync(ctx)
+}
+
+// logSynced lists the bytes of an open generation as they are, so that a crash keeps them.
+func (u *Uploader) logSynced(g *generation) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if g.op == nil || g.op.is(flagSealed) || !g.written {
+		return nil
+	}
+	g.size = g.content.Size()
+	r := g.op.record(spool.TypeSynced)
+	r.Extents = g.content.Extents()
+	return u.commit(r)
+}
+
+func (f *File) syncUpload(ctx context.Context) error {
+	if err := f.Flush(ctx); err != nil {
+		return err
+	}
+	if err := f.u.spool.Sync(ctx); err != nil {
+		return err
+	}
+	f.u.mu.Lock()
+	var o *op
+	if f.top != nil {
+		o = f.top.op
+	}
+	f.u.mu.Unlock()
+	if o == nil || !o.is(flagSealed) {
+		return nil
+	}
+	return f.u.sendNow(ctx, o)
+}
+
+// Release gives a handle back. At the last one that can write, what no flush
+// sealed (pages written through a mapping, a new file never written) is sealed.
+func (f *File) Release(ctx context.Context, write bool) error {
+	u := f.u
+	u.mu.Lock()
+	last := false
+	if write {
+		f.writers--
+		last = f.writers == 0
+	} else {
+		f.readers--
+	}
+	g := f.top
+	open := last && !f.gone && g != nil && g.op != nil && !g.op.is(flagSealed)
+	u.mu.Unlock()
+	var err error
+	if open {
+		if err = u.flushPin(ctx, g); err == nil {
+			_, err = u.seal(g)
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if last && g != nil && g.op != nil && g.op.is(flagSealed) && g.op.rounds == 0 && !g.op.running {
+		u.at(g.op, u.settled(g.op, false))
+	}
+	u.forgetFile(f)
+	return err
+}
+
+// forgetFile drops a file that nobody has open and that has nothing
+// pending. Called with mu held.
+func (u *Uploader) forgetFile(f *File) {
+	if f.writers+f.readers > 0 || (f.top != nil && f.top.op != nil) {
+		return
+	}
+	if u.files[f.key] == f {
+		delete(u.files, f.key)
+	}
+	if f.hold != nil {
+		u.releaseHold(f.hold)
+		f.hold = nil
+	}
+	if g := f.top; g != nil {
+		f.top = nil
+		u.fold.unref(g)
+		u.follow()
+	}
+}
+
+// fileCommitted tells the open file that its bytes are in the store. Called
+// with mu held.
+func (u *Uploader) fileCommitted(g *generation, at Base) {
+	f := g.file
+	if f == nil || f.top != g {
+		return
+	}
+	f.base, f.baseKey = at, f.key
+	if at.Headers != nil {
+		f.headers = at.Headers.Clone()
+	}
+	u.forgetFile(f)
+}

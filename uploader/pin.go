@@ -1,0 +1,168 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// pinChunk is how much of a base is fetched at once, in bytes.
+const pinChunk = 4 << 20
+
+// baseFunc reads the holes of a generation.
+func (u *Uploader) baseFunc(ctx context.Context, g *generation) spool.BaseFunc {
+	src := g.src
+	return func(p []byte, off int64) error {
+		if src.key == "" || u.cfg.Base == nil {
+			return ErrBaseLost
+		}
+		err := u.cfg.Base.ReadBase(ctx, src.key, src.etag, src.size, p, off)
+		if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("%w: %w", ErrBaseLost, err)
+		}
+		return err
+	}
+}
+
+// readStored reads a file that has no bytes of ours.
+func (u *Uploader) readStored(ctx context.Context, key string, b Base, p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), b.Size-off))
+	if n <= 0 {
+		return 0, io.EOF
+	}
+	g := &generation{src: source{key: key, etag: b.ETag, size: b.Size}}
+	if err := u.baseFunc(ctx, g)(p[:n], off); err != nil {
+		return 0, err
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// fill fetches what a generation has not of its own.
+func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Content) error {
+	read := u.baseFunc(ctx, g)
+	var buf []byte
+	for missing := content.Missing(); len(missing) > 0; missing = content.Missing() {
+		off, n := missing[0].Off, min(missing[0].Len, pinChunk)
+		if int64(len(buf)) < n {
+			buf = make([]byte, n)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := read(buf[:n], off); err != nil {
+			return err
+		}
+		if err := content.FillBase(off, buf[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pin makes the generation of an operation whole, and those above it in the stack that need the
+// same base: its commit is the end of that base (I6).
+func (u *Uploader) pin(ctx context.Context, o *op) error {
+	for _, g := range u.needBase(o) {
+		u.mu.Lock()
+		g.refs++
+		content := g.content
+		u.mu.Unlock()
+		err := u.fill(ctx, g, content)
+		if err == nil {
+			err = u.logPin(g, content)
+		}
+		u.mu.Lock()
+		u.fold.unref(g)
+		u.follow()
+		u.mu.Unlock()
+		switch {
+		case errors.Is(err, ErrBaseLost):
+			if err := u.loseBase(g, err); err != nil {
+				return err
+			}
+			if g == o.gen {
+				return nil
+			}
+		case err != nil:
+			return fmt.Errorf("fetch the base of %q: %w", o.key, err)
+		}
+	}
+	return nil
+}
+
+// needBase lists the generations that read from what the operation is about to replace.
+func (u *Uploader) needBase(o *op) []*generation {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var need []*generation
+	for _, g := range append([]*generation{o.gen}, u.readersOf(o.key, o.gen)...) {
+		if g.content != nil && !g.content.Whole() {
+			need = append(need, g)
+		}
+	}
+	return need
+}
+
+// readersOf lists the generations but one whose holes are read from key.
+func (u *Uploader) readersOf(key string, but *generation) []*generation {
+	var gs []*generation
+	for _, q := range u.fold.queues[key] {
+		if q.kind == opPut && q.gen != but && q.gen.src.key == key {
+			gs = append(gs, q.gen)
+		}
+	}
+	return gs
+}
+
+// logPin makes the fetched bytes part of the log's state of a sealed generation.
+func (u *Uploader) logPin(g *generation, content *spool.Content) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if g.op == nil || !g.op.is(flagSealed) {
+		return nil
+	}
+	r := g.op.record(spool.TypePin)
+	r.Size, r.Extents = content.Size(), content.Extents()
+	return u.commit(r)
+}
+
+// loseBase takes a delta whose base is gone out of the way of its key: it stays in the
+// spool, never reaches the bucket, and is counted.
+func (u *Uploader) loseBase(g *generation, cause error) error {
+	u.mu.Lock()
+	content := g.content
+	u.mu.Unlock()
+	if content == nil {
+		return nil
+	}
+	extents := content.Seal()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := g.op
+	if o == nil {
+		return nil
+	}
+	r := o.record(spool.TypeQuarantine)
+	r.Size, r.Extents = content.Size(), extents
+	r.Flags |= flagBaseLost
+	if err := u.commit(r); err != nil {
+		return err
+	}
+	if f := g.file; f != nil && f.top == g {
+		f.lost = true
+		u.forgetFile(f)
+	}
+	u.events.add(Event{Kind: BaseLost, Key: o.key, Gen: g.id, Err: cause})
+	u.log.Error("the base of a changed file is gone: its changes stay in the spool",
+		zap.String("key", o.key), zap.String("gen", g.id), zap.Error(cause))
+	return nil
+}

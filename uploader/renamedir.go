@@ -1,0 +1,106 @@
+package uploader
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// RenameDir renames a directory (keys without trailing slash). Everything
+// pending below it is re-keyed in the same transaction that logs a move for
+// each stored entry; the moves run in parallel, go on after a crash, and RenameDir returns when all copies are
+// confirmed. Their sources are deleted afterwards, in batches. entries are the stored objects below from,
+// as a flat listing shows them now. The first failure is returned; what has been
+// copied until then stays under the new name.
+func (u *Uploader) RenameDir(ctx context.Context, from, to string, entries []DirEntry) error {
+	if strings.HasPrefix(to+"/", from+"/") {
+		return &store.Error{Op: "rename", Key: from, Kind: store.ErrInvalid}
+	}
+	u.mu.Lock()
+	moves, err := u.logRenameDir(from+"/", to+"/", entries)
+	if err != nil {
+		u.mu.Unlock()
+		return fmt.Errorf("rename %q to %q: %w", from, to, err)
+	}
+	hold := NewHold() // so that the deletes come together: one request for 1,000
+	outcomes := make([]<-chan error, len(moves))
+	for i, m := range moves {
+		hold.keep(m)
+		outcomes[i] = u.waiter(m)
+	}
+	u.mu.Unlock()
+	defer u.Release(hold)
+	var first error
+	for i, m := range moves {
+		if err := u.awaitMove(ctx, m, outcomes[i]); err != nil && first == nil {
+			first = fmt.Errorf("rename %q to %q: %w", m.key, m.to, err)
+		}
+	}
+	return first
+}
+
+// logRenameDir logs all of a directory's rename. Called with mu held.
+func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, error) {
+	var recs []*spool.Record
+	var ids []uint64
+	rekeyed := map[*File]string{}
+	moved := map[string]string{}
+	for key := range u.fold.tree.keysBelow(from) {
+		top := u.fold.queues[key].top()
+		if !top.makes(key) {
+			continue
+		}
+		target := to + strings.TrimPrefix(key, from)
+		switch {
+		case top.kind == opPut:
+			more, last, err := u.rekeyRecords(key, target, Base{State: Absent}, top.gen.file, u.files[target])
+			if err != nil {
+				return nil, err
+			}
+			recs = append(recs, more...)
+			if last.file != nil {
+				rekeyed[last.file] = target
+			}
+		case top.kind == opMarker && top.idle():
+			n := &op{id: u.newID(), kind: opMarker, key: target, headers: top.headers}
+			recs = append(recs, n.record(spool.TypeRenameDir), top.done(spool.TypeDone, Base{}, Base{}))
+		default:
+			more, id := u.moveRecords(key, target, Base{}, Base{State: Absent}, false)
+			recs, ids = append(recs, more...), append(ids, id)
+			moved[key] = target
+		}
+	}
+	for _, e := range entries {
+		if len(u.fold.queues[e.Key]) > 0 || !strings.HasPrefix(e.Key, from) {
+			continue // the overlay knows better
+		}
+		target := to + strings.TrimPrefix(e.Key, from)
+		base := Base{State: Present, ETag: e.ETag, Size: e.Size}
+		more, id := u.moveRecords(e.Key, target, base, Base{State: Absent}, false)
+		recs, ids = append(recs, more...), append(ids, id)
+		moved[e.Key] = target
+	}
+	if len(recs) == 0 {
+		return nil, nil
+	}
+	if err := u.commit(recs...); err != nil {
+		return nil, err
+	}
+	for f, target := range rekeyed {
+		delete(u.files, f.key)
+		f.key = target
+		u.files[target] = f
+	}
+	for key, target := range moved {
+		u.carryFile(key, target)
+	}
+	moves := make([]*op, 0, len(ids))
+	for _, id := range ids {
+		moves = append(moves, u.fold.ops[id])
+	}
+	u.notify()
+	return moves, nil
+}

@@ -1,0 +1,226 @@
+package uploader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// runPut brings one sealed generation into the bucket.
+func (u *Uploader) runPut(ctx context.Context, o *op) error {
+	u.mu.Lock()
+	abandoned, unsure := o.is(flagAbandoned), o.unsure
+	u.mu.Unlock()
+	if unsure && u.canLook(o.key) {
+		if done, err := u.settlePut(ctx, o); done || err != nil {
+			return err
+		}
+	}
+	if abandoned {
+		u.abort(o)
+		return u.end(o, spool.TypeDrop, Base{}, Base{})
+	}
+	if err := u.pin(ctx, o); err != nil {
+		return err
+	}
+	cond, ok, err := u.condition(ctx, o)
+	if !ok || err != nil {
+		return err
+	}
+	if err := u.markStarted(o); err != nil {
+		return err
+	}
+	h := u.contentHeaders(o)
+	res, unanswered, err := u.send(ctx, o, h, cond)
+	return u.judgePut(ctx, o, h, res, unanswered, err)
+}
+
+// condition is C(g) of docs/UPLOADER.md. Where the server does not keep
+// conditions, or nothing is known of the key, a HEAD comes before. ok is false when that showed
+// that the generation's state had to change first.
+func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool, err error) {
+	u.mu.Lock()
+	base := o.base
+	u.mu.Unlock()
+	if !u.canLook(o.key) {
+		return store.Cond{}, true, nil
+	}
+	noCond := u.noConditions(o.key)
+	if noCond || base.State == Unknown || (base.State == Present && base.ETag == "") {
+		now, err := u.lookAt(ctx, o.key)
+		if err != nil {
+			return c, false, fmt.Errorf("look before put: %w", err)
+		}
+		if base.State != Unknown && !base.same(now) {
+			return c, false, u.foreign(ctx, o, now)
+		}
+		base = now
+	}
+	switch {
+	case noCond || (base.State == Present && base.ETag == ""):
+		return store.Cond{}, true, nil
+	case base.State == Present:
+		return store.Cond{IfMatch: base.ETag}, true, nil
+	}
+	return store.Cond{IfNoneMatch: true}, true, nil
+}
+
+// markStarted logs that the outcome is unknown from now on.
+func (u *Uploader) markStarted(o *op) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fold.ops[o.id] != o || o.is(flagAbandoned) {
+		return context.Canceled
+	}
+	if o.is(flagStarted) {
+		return nil
+	}
+	r := o.record(spool.TypeStart)
+	r.Flags |= flagStarted
+	return u.commit(r)
+}
+
+// send makes the object: one Put, or parts.
+func (u *Uploader) send(ctx context.Context, o *op, h store.Headers, c store.Cond) (res store.PutResult, unanswered bool, err error) {
+	size := o.gen.content.Size()
+	if size > min(u.cfg.PartSize, u.limits.MaxPut) {
+		return u.sendParts(ctx, o, h, c)
+	}
+	body := o.gen.content.Section(noBase)
+	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
+		res, err = u.store.Put(ctx, o.key, body, h, c)
+		return err
+	})
+	return res, unanswered, err
+}
+
+// noBase is the base of what is whole.
+func noBase([]byte, int64) error { return ErrBaseLost }
+
+// judgePut is the row SENDING of docs/UPLOADER.md, 5b.
+func (u *Uploader) judgePut(ctx context.Context, o *op, h store.Headers, res store.PutResult, unanswered bool, err error) error {
+	if err == nil {
+		return u.committed(o, present(res, o.gen.content.Size(), h))
+	}
+	u.mu.Lock()
+	o.unsure = o.unsure || unanswered
+	if !o.unsure {
+		o.set(flagStarted, false)
+	}
+	u.mu.Unlock()
+	if !u.canLook(o.key) {
+		u.refused(o.key, err)
+		return err
+	}
+	switch {
+	case errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrExist):
+		if errors.Is(err, store.ErrNoBucket) {
+			break
+		}
+		return u.settleChanged(ctx, o, err)
+	case o.unsure:
+		if ctx.Err() != nil {
+			return err
+		}
+		if done, lookErr := u.settlePut(ctx, o); done || lookErr != nil {
+			return errors.Join(lookErr, ifErr(!done, err))
+		}
+		return err
+	}
+	u.refused(o.key, err)
+	return err
+}
+
+func ifErr(cond bool, err error) error {
+	if cond {
+		return err
+	}
+	return nil
+}
+
+// settlePut is the row UNSURE: a HEAD says whether our bytes have landed (I9). done: the generation is out of
+// this key's queue, or is to be looked at again.
+func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) {
+	now, err := u.lookAt(ctx, o.key)
+	if err != nil {
+		return false, fmt.Errorf("look after an unanswered put: %w", err)
+	}
+	if now.wrote() == o.gen.id {
+		return true, u.committed(o, now)
+	}
+	u.mu.Lock()
+	o.unsure = false
+	o.set(flagStarted, false)
+	base, abandoned := o.base, o.is(flagAbandoned)
+	u.mu.Unlock()
+	if base.State == Unknown || base.same(now) {
+		return false, nil
+	}
+	if abandoned {
+		return true, u.giveUpForeign(o)
+	}
+	return true, u.foreign(ctx, o, now)
+}
+
+// settleChanged answers 412, 409 and 404 of a conditional write.
+func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error {
+	now, err := u.lookAt(ctx, o.key)
+	if err != nil {
+		u.mu.Lock()
+		o.unsure = true
+		u.mu.Unlock()
+		return fmt.Errorf("look after %w: %w", cause, err)
+	}
+	u.mu.Lock()
+	base, abandoned := o.base, o.is(flagAbandoned)
+	o.unsure = false
+	o.set(flagStarted, false)
+	u.mu.Unlock()
+	switch {
+	case now.wrote() == o.gen.id:
+		return u.committed(o, now)
+	case base.same(now):
+		return cause // 409: somebody else was writing at that moment
+	case abandoned:
+		return u.giveUpForeign(o)
+	}
+	return u.foreign(ctx, o, now)
+}
+
+// committed ends a Put whose bytes are in the bucket.
+func (u *Uploader) committed(o *op, at Base) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fold.ops[o.id] != o {
+		return nil
+	}
+	g := o.gen
+	size := o.gen.content.Size()
+	if err := u.commit(o.done(spool.TypeCommit, at, Base{})); err != nil {
+		o.unsure = true
+		return err
+	}
+	if next := u.fold.queues[o.key].head(); next != nil {
+		next.base.Headers = at.Headers
+	}
+	u.fileCommitted(g, at)
+	h := store.Headers{}
+	if at.Headers != nil {
+		h = at.Headers.Clone()
+	}
+	u.proved(o.key)
+	u.events.add(Event{
+		Kind: Committed, Key: o.key, ETag: at.ETag, Size: size, Headers: h, LastModified: at.ModTime, Gen: g.id,
+	})
+	u.log.Debug("committed", zap.String("key", o.key), zap.String("gen", g.id), zap.String("etag", at.ETag))
+	return nil
+}
+
+// giveUpForeign ends an abandoned Put whose key is somebody else's now: what follows it
+// builds on the version that it was to replace, and meets the foreign one by its condition.
+func (u *Uploader) giveUpForeign(o *op) error { return u.end(o, spool.TypeDrop, Base{}, Base{}) }

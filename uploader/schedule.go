@@ -1,0 +1,255 @@
+package uploader
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// opHeap orders what is at the head of its queues by the time from which on it may run.
+type opHeap []*op
+
+func (h opHeap) Len() int { return len(h) }
+
+func (h opHeap) Less(i, j int) bool {
+	if !h[i].notBefore.Equal(h[j].notBefore) {
+		return h[i].notBefore.Before(h[j].notBefore)
+	}
+	return h[i].id < h[j].id
+}
+
+func (h opHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapIndex, h[j].heapIndex = i+1, j+1
+}
+
+// Push is heap.Interface's.
+func (h *opHeap) Push(x any) {
+	o, _ := x.(*op)
+	o.heapIndex = len(*h) + 1
+	*h = append(*h, o)
+}
+
+// Pop is heap.Interface's.
+func (h *opHeap) Pop() any {
+	old := *h
+	o := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	o.heapIndex = 0
+	return o
+}
+
+// maxRunningOps bounds the goroutines of operations: twice the requests, so that one that
+// waits for the spool's sync or a slot does not leave the line idle.
+func (u *Uploader) maxRunningOps() int { return 2 * u.cfg.Requests }
+
+// maxLarge bounds the files that are sent in parts at the same time.
+func (u *Uploader) maxLarge() int { return max(1, u.cfg.Requests/4) }
+
+// runnable reports whether nothing but time stands before the operation.
+// Called with mu held.
+func (u *Uploader) runnable(o *op) bool {
+	if o == nil || o.running || u.fold.ops[o.id] != o || o.after != "" {
+		return false
+	}
+	for _, k := range o.keys() {
+		if u.fold.queues[k].head() != o {
+			return false
+		}
+	}
+	if o.deletes() && o.hold != nil && !o.hold.released {
+		return false
+	}
+	return o.kind != opPut || o.is(flagSealed|flagAbandoned)
+}
+
+// consider puts the operation among those that are ready, or moves it there after its time
+// changed. Called with mu held.
+func (u *Uploader) consider(o *op) {
+	if o == nil || o.batched || !u.runnable(o) {
+		return
+	}
+	if o.heapIndex > 0 {
+		heap.Fix(&u.ready, o.heapIndex-1)
+	} else {
+		heap.Push(&u.ready, o)
+	}
+	u.poke()
+}
+
+// at sets the time from which on the operation may run. Called with mu held.
+func (u *Uploader) at(o *op, t time.Time) {
+	o.notBefore = t
+	u.consider(o)
+}
+
+// dispatch starts what is ready until the uploader closes.
+func (u *Uploader) dispatch() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		u.mu.Lock()
+		next := u.launch(time.Now())
+		u.mu.Unlock()
+		timer.Reset(next)
+		select {
+		case <-u.ctx.Done():
+			return
+		case <-u.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// launch starts all that may run now and returns how long nothing more will
+// become ready by time alone. Called with mu held.
+func (u *Uploader) launch(now time.Time) time.Duration {
+	const idle = time.Hour
+	if wait := u.pause.until.Sub(now); wait > 0 {
+		return wait
+	}
+	next := idle
+	for len(u.ready) > 0 && u.running < u.maxRunningOps() {
+		o := u.ready[0]
+		if wait := o.notBefore.Sub(now); wait > 0 {
+			next = wait
+			break
+		}
+		heap.Pop(&u.ready)
+		if u.runnable(o) && !u.postpone(o, now) {
+			u.start(o)
+		}
+	}
+	if wait := u.batchAt.Sub(now); len(u.batch) > 0 && wait > 0 {
+		next = min(next, wait)
+	} else if len(u.batch) > 0 && u.running < u.maxRunningOps() {
+		u.startBatch()
+	}
+	return next
+}
+
+// postpone keeps back what a denied level would refuse. Called with mu held.
+func (u *Uploader) postpone(o *op, now time.Time) bool {
+	for _, k := range o.keys() {
+		l := u.levelOf(k)
+		if l != nil && l.state == levelDenied && now.Before(l.nextProbe) && !o.deletes() {
+			u.at(o, l.nextProbe)
+			return true
+		}
+	}
+	return false
+}
+
+// start runs one operation on a goroutine of its own. Called with mu held.
+func (u *Uploader) start(o *op) {
+	if o.deletes() && u.batchable(o) {
+		u.addToBatch(o)
+		return
+	}
+	big := o.kind == opPut && o.gen.content != nil && o.gen.content.Size() > u.cfg.PartSize
+	if big && u.large >= u.maxLarge() {
+		u.bigWait = append(u.bigWait, o)
+		return
+	}
+	ctx := u.begin(o)
+	if big {
+		u.large++
+	}
+	u.wg.Go(func() {
+		err := u.run(ctx, o)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if big {
+			u.large--
+			waiting := u.bigWait
+			u.bigWait = nil
+			for _, w := range waiting {
+				u.consider(w)
+			}
+		}
+		u.finish(o, err)
+	})
+}
+
+// begin marks the operation as running. Called with mu held.
+func (u *Uploader) begin(o *op) context.Context {
+	ctx, cancel := context.WithCancel(u.ctx)
+	o.running, o.cancel = true, cancel
+	u.running++
+	u.count(o)
+	return ctx
+}
+
+// finish takes note of the end of a round: the operation is either gone from the
+// fold or will be tried again. Called with mu held.
+func (u *Uploader) finish(o *op, err error) {
+	o.cancel()
+	o.running = false
+	u.running--
+	if u.fold.ops[o.id] == o && u.ctx.Err() == nil {
+		u.again(o, err)
+	}
+	u.count(o)
+	for _, w := range o.waiters {
+		w <- err
+	}
+	o.waiters = nil
+	u.notify()
+	u.poke()
+}
+
+// run carries out one round of an operation. A nil error means that it ended in the
+// log, or that it is to be looked at again at once.
+func (u *Uploader) run(ctx context.Context, o *op) error {
+	switch o.kind {
+	case opPut:
+		return u.runPut(ctx, o)
+	case opDelete:
+		return u.runDelete(ctx, o)
+	case opMove:
+		if o.deletes() {
+			return u.runDelete(ctx, o)
+		}
+		return u.runMove(ctx, o)
+	case opMarker:
+		return u.runMarker(ctx, o)
+	default:
+		return u.runAttr(ctx, o)
+	}
+}
+
+// end logs the end of an operation with what its keys have now.
+func (u *Uploader) end(o *op, t spool.Type, at, atTo Base) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fold.ops[o.id] != o {
+		return nil
+	}
+	return u.commit(o.done(t, at, atTo))
+}
+
+// waiter is told the outcome of the operation's next round. Called with mu held.
+func (u *Uploader) waiter(o *op) <-chan error {
+	c := make(chan error, 1)
+	if u.fold.ops[o.id] != o {
+		c <- nil
+		return c
+	}
+	o.waiters = append(o.waiters, c)
+	return c
+}
+
+// await waits for an outcome, or for the end of ctx.
+func (u *Uploader) await(ctx context.Context, outcome <-chan error) error {
+	select {
+	case err := <-outcome:
+		return err
+	case <-u.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

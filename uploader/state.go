@@ -1,0 +1,157 @@
+package uploader
+
+import (
+	"context"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// opKind is what an operation does. Numbers are part of the log's format.
+type opKind uint8
+
+const (
+	opPut    opKind = 1 // the generation becomes the object
+	opDelete opKind = 2 // the object or directory marker goes
+	opMove   opKind = 3 // copy key to to, then delete key
+	opMarker opKind = 4 // directory marker, key ends in "/"
+	opAttr   opKind = 5 // self-copy with new headers
+)
+
+func (k opKind) String() string {
+	names := [...]string{"", "put", "delete", "move", "mkdir", "attributes"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "invalid"
+}
+
+// op is one operation on the bucket. It holds a place in the queue of each key
+// that it touches and runs when it is at the head of all of them: log order per
+// key (I5), and nothing starts at the source of an unfinished copy (I6).
+type op struct {
+	// folded from the log
+	id      uint64 // place in the order; a re-keyed operation gets a new one
+	kind    opKind
+	flags   uint64
+	key, to string
+	base    Base           // what key has when the operation is at the head
+	toBase  Base           // Move: what to has
+	copied  string         // Move: ETag of the confirmed copy
+	headers *store.Headers // Marker, Attr
+	after   string         // Delete: only once this generation is committed
+	gen     *generation    // Put
+
+	// of this process
+	running   bool
+	unsure    bool // a request of this process or of a crashed one has no answer
+	rounds    int  // failed rounds of attempts
+	notBefore time.Time
+	since     time.Time
+	err       error // of the last round
+	hold      *Hold
+	heapIndex int // position in the ready heap + 1; 0 = not in it
+	batched   bool
+	reread    bool               // Move: a changed source was read again
+	upload    *multipart         // Put of a large generation
+	cancel    context.CancelFunc // of the running round
+	waiters   []chan error       // told the outcome of each round
+	shown     shown              // what the counters of Status hold of it
+}
+
+func (o *op) is(f uint64) bool { return o.flags&f != 0 }
+
+func (o *op) set(f uint64, on bool) {
+	if on {
+		o.flags |= f
+	} else {
+		o.flags &^= f
+	}
+}
+
+// deletes: what it has to do now is to delete key.
+func (o *op) deletes() bool { return o.kind == opDelete || o.kind == opMove && o.copied != "" }
+
+// idle: nothing of it can be in the store, it may be dropped or re-keyed.
+func (o *op) idle() bool { return !o.running && !o.unsure && !o.is(flagStarted) }
+
+// source is where the holes of a delta are read from.
+type source struct {
+	key, etag string
+	size      int64
+}
+
+// generation is bytes and attributes with an id; see docs/UPLOADER.md.
+type generation struct {
+	id      string
+	src     source // zero key = whole from birth
+	headers store.Headers
+	size    int64     // at the seal
+	modTime time.Time // of the last write, or as set
+	written bool      // by a write or truncate, not by O_TRUNC
+	changed bool      // since it was created: a flush has something to seal
+	timeSet bool      // modTime was set by utimens
+	synced  bool      // by fsync: sealed as found after a crash
+	content *spool.Content
+	extents []spool.Extent // replay only, until content is adopted
+	op      *op            // that carries it to the bucket; nil = committed, quarantined, or of an unlinked file
+	file    *File          // whose stack it is in; nil = nobody's any more
+	refs    int            // operations, files and the quarantine that need the bytes
+}
+
+// queue are the operations on one key, in order.
+type queue []*op
+
+func (q queue) head() *op {
+	if len(q) == 0 {
+		return nil
+	}
+	return q[0]
+}
+
+func (q queue) top() *op {
+	if len(q) == 0 {
+		return nil
+	}
+	return q[len(q)-1]
+}
+
+// keys are the queues in which the operation holds a place.
+func (o *op) keys() []string {
+	if o.kind == opMove && o.copied == "" {
+		return []string{o.key, o.to}
+	}
+	return []string{o.key}
+}
+
+// baseAt is what the operation expects key to have when it runs.
+func (o *op) baseAt(key string) Base {
+	if o.kind == opMove && key != o.key {
+		return o.toBase
+	}
+	return o.base
+}
+
+// rebase tells an operation what its key has now.
+func (o *op) rebase(key string, b Base) {
+	if o.kind == opMove && key != o.key {
+		o.toBase = b
+		return
+	}
+	o.base = b
+}
+
+// makes reports whether key exists once the operation has run.
+func (o *op) makes(key string) bool {
+	switch o.kind {
+	case opPut:
+		return !o.is(flagAbandoned)
+	case opMove:
+		return key != o.key
+	case opDelete:
+		return false
+	default:
+		return true
+	}
+}

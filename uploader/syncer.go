@@ -1,0 +1,135 @@
+package uploader
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+const (
+	releaseEvery = time.Second // group syncs of what has been committed
+	logTooLarge  = 16 << 20    // bytes of log, mostly dead, that call for a checkpoint
+	recordSize   = 512         // bytes, what a live operation takes in a log about
+)
+
+// syncLoop gives spool space back: what has been committed leaves after the
+// next sync, and where the store's own writes are not stable by themselves, after the store's (I2).
+func (u *Uploader) syncLoop() {
+	for {
+		select {
+		case <-u.ctx.Done():
+			return
+		case <-u.sync:
+		}
+		if !sleep(u.ctx, releaseEvery) {
+			return
+		}
+		u.drainTrash(u.ctx)
+		u.maybeCheckpoint()
+	}
+}
+
+// drainTrash releases what nobody needs any more.
+func (u *Uploader) drainTrash(ctx context.Context) {
+	u.mu.Lock()
+	trash := u.trash
+	u.trash = nil
+	u.mu.Unlock()
+	if len(trash) == 0 {
+		return
+	}
+	if err := u.syncAll(ctx); err != nil {
+		u.log.Warn("sync before spool space is given back failed, will be tried again", zap.Error(err))
+		u.mu.Lock()
+		u.trash = append(trash, u.trash...)
+		u.mu.Unlock()
+		poke(u.sync)
+		return
+	}
+	for _, c := range trash {
+		c.Release()
+	}
+}
+
+func (u *Uploader) syncAll(ctx context.Context) error {
+	if s, ok := u.store.(store.Syncer); ok {
+		if err := s.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	return u.spool.Sync(ctx)
+}
+
+// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so.
+func (u *Uploader) maybeCheckpoint() {
+	_, logBytes := u.spool.Usage()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	live := int64(len(u.fold.ops)+len(u.fold.quar)) * recordSize
+	drained := live == 0 && logBytes > logTooLarge/16
+	if len(u.trash) > 0 || !drained && (logBytes < logTooLarge || logBytes < 4*live) {
+		return
+	}
+	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
+		u.log.Error("checkpoint of the log failed", zap.Error(err))
+	}
+}
+
+// snapshot gives the whole fold as records. Called with mu held.
+func (u *Uploader) snapshot() []*spool.Record {
+	var recs []*spool.Record
+	for _, o := range sortedOps(u.fold.ops) {
+		if o.kind != opPut {
+			recs = append(recs, o.record(snapshotType(o)))
+			continue
+		}
+		c := o.record(spool.TypeCreate)
+		c.Size, c.Extents = o.gen.content.Size(), o.gen.content.Extents()
+		recs = append(recs, c)
+		switch {
+		case o.is(flagSealed):
+			s := o.record(spool.TypeSeal)
+			s.Size, s.Extents = c.Size, c.Extents
+			recs = append(recs, s)
+		case o.gen.synced:
+			s := o.record(spool.TypeSynced)
+			s.Size, s.Extents = c.Size, c.Extents
+			recs = append(recs, s)
+		}
+	}
+	for id, q := range u.fold.quar {
+		g := u.fold.gens[id]
+		r := &spool.Record{Type: spool.TypeQuarantine, Gen: id, Key: q.Key, Size: q.Size, Time: q.Since, Headers: &g.headers}
+		if q.BaseLost {
+			r.Flags = flagBaseLost
+		}
+		if g.content != nil {
+			r.Size, r.Extents = g.content.Size(), g.content.Extents()
+		}
+		if g.src.key != "" {
+			r.To, r.ToBase = g.src.key, spool.Base{State: spool.Present, ETag: g.src.etag, Size: g.src.size}
+		}
+		recs = append(recs, r)
+	}
+	return recs
+}
+
+func snapshotType(o *op) spool.Type {
+	switch o.kind {
+	case opMove:
+		if o.copied != "" {
+			return spool.TypeCopied
+		}
+		return spool.TypeMove
+	case opMarker:
+		return spool.TypeMkdir
+	case opAttr:
+		return spool.TypeSetAttr
+	default:
+		return spool.TypeUnlink
+	}
+}
