@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blockSize is the granularity, in bytes, in which file systems tell data from holes.
+// blockSize is the granularity, in bytes, in which data files are searched for zeros.
 const blockSize = 4096
 
 // rebuildOne puts an unsealed generation together:
@@ -20,7 +21,8 @@ const blockSize = 4096
 //   - after a SYNCED record in another boot nothing else: what was written later may be there in part;
 //   - else the frames written since, and what the own data file holds. The data file tells data from holes by
 //     blocks only. So above a SYNCED record, whose result may be uploaded, it fills only what was zeros; without
-//     one, where the result is for the user to look at, it wins, less the zeros at the ends of each run of data.
+//     one, where the result is for the user to look at, it wins, less the zeros at the ends of each run
+//     of data.
 func (s *Spool) rebuildOne(v *survey, g *genRecords, sameBoot bool) (*Content, error) {
 	r := g.last()
 	c := &Content{s: s, gen: r.Gen, m: newExtentMap(s.unref), sealed: true}
@@ -139,26 +141,44 @@ func dataRuns(f *os.File, size int64) ([]Range, error) {
 	return runs, nil
 }
 
-// trimZeros narrows run by the zeros in its first and its last block.
+// trimZeros narrows run by the zeros at its ends: a file system gives room by blocks, some by larger ones.
 func trimZeros(f *os.File, run Range) (Range, error) {
-	buf := make([]byte, min(blockSize, run.Len))
-	if _, err := f.ReadAt(buf, run.Off); err != nil && !errors.Is(err, io.EOF) {
-		return run, err
+	buf := make([]byte, blockSize)
+	for run.Len > 0 {
+		b, err := readPart(f, buf[:min(blockSize, run.Len)], run.Off)
+		if err != nil {
+			return run, err
+		}
+		lead := slices.IndexFunc(b, nonZero)
+		if lead >= 0 {
+			run.Off, run.Len = run.Off+int64(lead), run.Len-int64(lead)
+			break
+		}
+		run.Off, run.Len = run.Off+int64(len(b)), run.Len-int64(len(b))
 	}
-	lead := int64(slices.IndexFunc(buf, nonZero))
-	if lead < 0 {
-		lead = int64(len(buf))
-	}
-	run.Off, run.Len = run.Off+lead, run.Len-lead
-	buf = buf[:min(blockSize, run.Len)]
-	if _, err := f.ReadAt(buf, run.Off+run.Len-int64(len(buf))); err != nil && !errors.Is(err, io.EOF) {
-		return run, err
-	}
-	for len(buf) > 0 && buf[len(buf)-1] == 0 {
-		buf = buf[:len(buf)-1]
-		run.Len--
+	for run.Len > 0 {
+		n := min(blockSize, run.Len)
+		b, err := readPart(f, buf[:n], run.Off+run.Len-n)
+		if err != nil {
+			return run, err
+		}
+		left := len(bytes.TrimRight(b, "\x00"))
+		run.Len -= int64(len(b) - left)
+		if left > 0 {
+			break
+		}
 	}
 	return run, nil
+}
+
+// readPart fills b; what is behind the end of the file is zeros.
+func readPart(f *os.File, b []byte, off int64) ([]byte, error) {
+	n, err := f.ReadAt(b, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	clear(b[n:])
+	return b, nil
 }
 
 func nonZero(b byte) bool { return b != 0 }
