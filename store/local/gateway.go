@@ -7,17 +7,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
 
+	"github.com/gofiber/fiber/v3"
 	"github.com/gofrs/flock"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3err"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +46,7 @@ func serve(ctx context.Context, o order, ready func(addr string)) error {
 	accounts := newAccounts(o.Root, o.Accounts)
 	if o.Policy != "" {
 		if err := auth.ValidatePolicyDocument([]byte(o.Policy), o.Bucket, accounts); err != nil {
-			return fmt.Errorf("policy of bucket %s: %w", o.Bucket, err)
+			return fmt.Errorf("policy of bucket %s: %w", o.Bucket, oneLine(err))
 		}
 		storer = &policyMeta{MetadataStorer: storer, bucket: o.Bucket, policy: []byte(o.Policy)}
 	}
@@ -63,8 +66,19 @@ func serve(ctx context.Context, o order, ready func(addr string)) error {
 		Ports: []string{o.Listen}, SocketPerm: "0600",
 		MaxConnections: maxConns, MaxRequests: maxConns, MultipartMaxParts: 10_000,
 		KeepAlive: true, Quiet: true, IAMService: accounts,
-		S3Options: []s3api.Option{s3api.WithOnListen(func() { ready(boundAddress(o)) })},
+		S3Options: []s3api.Option{
+			s3api.WithOnListen(func() { ready(boundAddress(o)) }),
+			s3api.WithMiddleware("/", drain),
+		},
 	})
+}
+
+// oneLine takes the words out of versitygw's errors, which print as XML.
+func oneLine(err error) error {
+	if e, ok := errors.AsType[s3err.APIError](err); ok {
+		return errors.New(e.Description)
+	}
+	return err
 }
 
 // lockData makes sure of the only server of a data directory.
@@ -122,4 +136,16 @@ func makeBucket(storer meta.MetadataStorer, o order) error {
 		return fmt.Errorf("bucket %s: %w", o.Bucket, err)
 	}
 	return nil
+}
+
+// drain reads a refused body to its end. versitygw itself gives up after 256 KiB
+// and closes the connection, so that the client sees a broken pipe instead of the
+// 412, and "Expect: 100-continue" does not help, as its 100 comes unasked.
+// Within one machine the rest costs next to nothing.
+func drain(ctx fiber.Ctx) error {
+	err := ctx.Next()
+	if body := ctx.Request().BodyStream(); body != nil && ctx.Request().Header.ContentLength() > 0 {
+		_, _ = io.Copy(io.Discard, body) // a client that went away needs no answer
+	}
+	return err
 }

@@ -102,7 +102,7 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 		ETag:         aws.ToString(out.ETag),
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
-		StorageClass: string(out.StorageClass),
+		StorageClass: class(string(out.StorageClass)),
 		Checksum:     fullChecksum(out),
 		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
@@ -113,7 +113,7 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 			CacheControl:       aws.ToString(out.CacheControl),
 			Expires:            aws.ToString(out.ExpiresString),
 			WebsiteRedirect:    aws.ToString(out.WebsiteRedirectLocation),
-			StorageClass:       string(out.StorageClass),
+			StorageClass:       class(string(out.StorageClass)),
 			SSE:                string(out.ServerSideEncryption),
 			SSEKMSKeyID:        aws.ToString(out.SSEKMSKeyId),
 			BucketKey:          aws.ToBool(out.BucketKeyEnabled),
@@ -130,7 +130,7 @@ func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
 		ETag:         aws.ToString(out.ETag),
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
-		StorageClass: string(out.StorageClass),
+		StorageClass: class(string(out.StorageClass)),
 		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
@@ -140,13 +140,21 @@ func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
 			CacheControl:       aws.ToString(out.CacheControl),
 			Expires:            aws.ToString(out.ExpiresString),
 			WebsiteRedirect:    aws.ToString(out.WebsiteRedirectLocation),
-			StorageClass:       string(out.StorageClass),
+			StorageClass:       class(string(out.StorageClass)),
 			SSE:                string(out.ServerSideEncryption),
 			SSEKMSKeyID:        aws.ToString(out.SSEKMSKeyId),
 			BucketKey:          aws.ToBool(out.BucketKeyEnabled),
 			Metadata:           metadata(out.Metadata),
 		},
 	}
+}
+
+// class is "" for STANDARD, which most servers do not name and some do.
+func class(s string) string {
+	if s == string(types.StorageClassStandard) {
+		return ""
+	}
+	return s
 }
 
 func metadata(m map[string]string) map[string]string {

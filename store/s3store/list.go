@@ -79,7 +79,7 @@ func decodePage(out *s3.ListObjectsV2Output) (store.Page, error) {
 			Size:         aws.ToInt64(o.Size),
 			ETag:         aws.ToString(o.ETag),
 			LastModified: aws.ToTime(o.LastModified),
-			StorageClass: listedClass(o.StorageClass),
+			StorageClass: class(string(o.StorageClass)),
 		})
 	}
 	for _, p := range out.CommonPrefixes {
@@ -90,12 +90,4 @@ func decodePage(out *s3.ListObjectsV2Output) (store.Page, error) {
 		page.Prefixes = append(page.Prefixes, prefix)
 	}
 	return page, nil
-}
-
-// listedClass is "" for STANDARD, as HEAD has it.
-func listedClass(c types.ObjectStorageClass) string {
-	if c == types.ObjectStorageClassStandard {
-		return ""
-	}
-	return string(c)
 }
