@@ -9,7 +9,7 @@ import (
 // meaningful.
 type Perm uint8
 
-// The grants, by the S3 actions that they stand for (amplify.md section 5).
+// The grants, by the S3 actions that they stand for ("Manual setup: IAM policies").
 const (
 	List   Perm = 1 << iota // s3:ListBucket with the level's prefix
 	Get                     // s3:GetObject
@@ -103,7 +103,7 @@ func (l Level) String() string {
 }
 
 // DefaultGrants are those of the role policies in Amplify's Storage guide
-// (amplify.md section 5): Auth_Role where authenticated, else Unauth_Role. A
+// ("Manual setup: IAM policies"): Auth_Role where authenticated, else Unauth_Role. A
 // guest writes in public and uploads alone, not even under its own id.
 func DefaultGrants(authenticated bool) map[Level]Perm {
 	g := map[Level]Perm{

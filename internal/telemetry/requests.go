@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"maps"
@@ -23,7 +24,7 @@ type Requests struct {
 // RequestStats is a snapshot of the counts.
 type RequestStats struct {
 	Count     map[string]int64 `json:"count"`  // requests by kind
-	Failed    map[string]int64 `json:"failed"` // those of them that failed
+	Failed    map[string]int64 `json:"failed"` // those that failed; "absent" and "changed" are answers
 	LastError string           `json:"last_error,omitempty"`
 	ErrorAt   time.Time        `json:"last_error_at,omitzero"`
 }
@@ -46,7 +47,7 @@ func (r *Requests) count(kind string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats.Count[kind]++
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) {
 		r.stats.Failed[kind]++
 		r.stats.LastError, r.stats.ErrorAt = err.Error(), time.Now()
 	}

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -124,7 +123,7 @@ func compareBucket(t *testing.T, dir string, crew []*worker) {
 	}
 	for _, e := range entries {
 		if !want[e.Name()] && !strings.HasPrefix(e.Name(), ".s3levelfs-probe-") {
-			t.Error(fmt.Sprintf("the bucket has %s, which nobody left there", e.Name()))
+			t.Errorf("the bucket has %s, which nobody left there", e.Name())
 		}
 	}
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/local"
+	_ "github.com/s3levelfs/s3levelfs/store/s3store" // registers the provider "s3"
+)
+
+// backend is a bucket and who we are in it.
+type backend struct {
+	store    *telemetry.Requests
+	policy   *levels.Policy
+	identity levels.Identity
+}
+
+// openLog opens the log of a command. A daemon without --log-file logs into dir.
+func openLog(cfg *config.Loaded, dir string) (*zap.Logger, func(), error) {
+	file := cfg.LogFile
+	if file == "" && dir != "" {
+		file = filepath.Join(dir, "mount.log")
+	}
+	log, closeLog, err := telemetry.NewLog(telemetry.LogConfig{Level: cfg.LogLevel, File: file, Format: cfg.LogFormat})
+	if err != nil {
+		return nil, nil, withCode(exitConfig, err)
+	}
+	return log, closeLog, nil
+}
+
+// resolveIdentity settles who we are and which bucket is meant; the embedded
+// S3 has a bucket and a stable identity of its own.
+func resolveIdentity(cfg *config.Loaded) (levels.Identity, error) {
+	if cfg.Local == "" {
+		return levels.Identity{ID: cfg.IdentityID, Authenticated: !cfg.Guest}, nil
+	}
+	abs, err := filepath.Abs(cfg.Local)
+	if err != nil {
+		return levels.Identity{}, err
+	}
+	cfg.Local = abs
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return levels.Identity{}, withCode(exitConfig, fmt.Errorf("--local: %w", err))
+	}
+	if cfg.Bucket == "" {
+		cfg.Bucket = local.DefaultBucket
+	}
+	if cfg.IdentityID == "" && !cfg.Guest {
+		id, err := local.Identity(abs)
+		if err != nil {
+			return levels.Identity{}, fmt.Errorf("--local: %w", err)
+		}
+		cfg.IdentityID = id
+	}
+	return levels.Identity{ID: cfg.IdentityID, Authenticated: !cfg.Guest}, nil
+}
+
+// newPolicy builds the access model that the settings describe.
+func newPolicy(cfg *config.Loaded, id levels.Identity) (*levels.Policy, error) {
+	p, err := levels.New(id, levels.Options{
+		Prefixes: levels.Prefixes{
+			Public: cfg.PublicPrefix.Ptr(), Protected: cfg.ProtectedPrefix.Ptr(), Private: cfg.PrivatePrefix.Ptr(),
+		},
+		Only:    cfg.Level,
+		Uploads: cfg.Uploads,
+	})
+	return p, withCode(exitConfig, err)
+}
+
+// openStore connects to the bucket; it sends no request yet.
+func openStore(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (*backend, error) {
+	id, err := resolveIdentity(cfg)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := newPolicy(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openProvider(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: id}, nil
+}
+
+func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (store.Store, error) {
+	if cfg.Local != "" {
+		return local.Open(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
+	}
+	provider := cfg.Provider
+	if provider == "" {
+		provider = "s3"
+	}
+	s, err := store.Open(ctx, provider, store.Options{
+		Bucket: cfg.Bucket, Endpoint: cfg.Endpoint, Region: cfg.Region, PathStyle: cfg.PathStyle,
+		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)
+	}
+	return s, nil
+}
+
+// reach proves that bucket and credentials are right before anything is
+// mounted: one listing of one key in the first level that may be listed. A
+// level whose listing is denied says nothing of the others.
+func (b *backend) reach(ctx context.Context, bucket string) error {
+	var denied error
+	for _, l := range b.policy.LevelPrefixes() {
+		if !l.Grants.Has(levels.List) {
+			continue
+		}
+		err := listOne(ctx, b.store, l.Prefix)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrPermission) {
+			return describe(err, bucket)
+		}
+		denied = err
+	}
+	if denied != nil {
+		return withCode(exitPermission, fmt.Errorf("bucket %s: these credentials may list none of its levels: "+
+			"give others, or check the role's policy (%w)", bucket, denied))
+	}
+	return nil // nothing may be listed: the first write will tell
+}
+
+func listOne(ctx context.Context, s store.Reader, prefix string) error {
+	for _, err := range s.List(ctx, prefix, store.ListOptions{PageSize: 1}) {
+		return err
+	}
+	return nil
+}
+
+// describe says in one line what is wrong with bucket, endpoint or credentials and how to mend it.
+func describe(err error, bucket string) error {
+	for _, k := range []struct {
+		kind error
+		mend string
+	}{
+		{store.ErrNoBucket, "does not exist: check --bucket, --region and --endpoint"},
+		{store.ErrCredentials, "refuses the credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, to valid ones"},
+		{store.ErrExpired, "says that the credentials have expired: renew them"},
+		{store.ErrClockSkew, "says that this machine's clock is wrong: set it (timedatectl set-ntp true)"},
+		{store.ErrTransient, "can not be reached: check --endpoint and the network"},
+	} {
+		if errors.Is(err, k.kind) {
+			return fmt.Errorf("bucket %s %s (%w)", bucket, k.mend, err)
+		}
+	}
+	return fmt.Errorf("bucket %s: %w", bucket, err)
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/fs"
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/levels"
+)
+
+// controller answers the control socket of a session.
+type controller struct{ s *session }
+
+func (s *session) status() *mountStatus {
+	state := "mounted"
+	if s.draining.Load() {
+		state = "draining"
+	}
+	used, _ := s.spool.Usage()
+	return &mountStatus{
+		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
+		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
+		Spool: s.state, SpoolBytes: used,
+		Uploads: uploadsOf(s.uploader.Status()), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(),
+	}
+}
+
+func (c *controller) Status(context.Context) (any, error) { return c.s.status(), nil }
+
+func (c *controller) Sync(ctx context.Context, path string) (telemetry.Left, error) {
+	prefixes, err := c.prefixes(path)
+	if err != nil {
+		return telemetry.Left{}, err
+	}
+	var sum telemetry.Left
+	for _, p := range prefixes {
+		left, err := c.s.uploader.Wait(ctx, p)
+		sum.Files += left.Ops
+		sum.Bytes += left.Bytes
+		sum.Failed += left.Failed
+		if err != nil {
+			return sum, err
+		}
+	}
+	if sum.Failed > 0 {
+		sum.Error = c.s.uploader.Status().LastError
+	}
+	return sum, nil
+}
+
+// prefixes are the key prefixes that a path of the mount covers.
+func (c *controller) prefixes(path string) ([]string, error) {
+	t, err := c.s.backend.policy.Resolve(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case path == "":
+		return []string{""}, nil
+	case t.Kind == levels.Entry:
+		return []string{t.Key}, nil
+	case t.Prefix != "":
+		return []string{t.Prefix}, nil
+	}
+	return []string{""}, nil
+}
+
+func (c *controller) Unmount(context.Context) error {
+	err := c.s.fuse.Unmount() //nolint:contextcheck // an unmount is not given up half-way
+	if errors.Is(err, fs.ErrBusy) {
+		return fmt.Errorf("%s is in use: close what has files open or its working directory in it (`fuser -vm %s` names it), then try again",
+			c.s.mountpoint, c.s.mountpoint)
+	}
+	return err
+}
+
+func (c *controller) Explain(ctx context.Context, path string) (any, error) {
+	t, err := c.s.backend.policy.Resolve(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	e := &explanation{Path: path, Level: t.Level.String(), Owner: t.Owner, Key: t.Key, Rights: rightsOf(t.Grants), Kind: "absent"}
+	ref := vfs.Ref{Path: path}
+	a, err := c.s.vfs.Stat(ctx, ref)
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, iofs.ErrNotExist):
+		return e, nil
+	case err != nil:
+		e.Kind, e.Error = "unknown", err.Error()
+		return e, nil //nolint:nilerr // what is known is the answer, the failure a part of it
+	}
+	e.Mode = fmt.Sprintf("%04o", a.Mode&0o7777)
+	e.Modified, e.Size = a.Mtime, a.Size
+	switch a.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		e.Kind, e.Size = "directory", 0
+	case unix.S_IFLNK:
+		e.Kind = "symlink"
+	default:
+		e.Kind = "file"
+	}
+	c.addXattrs(ctx, ref, e)
+	return e, nil
+}
+
+// addXattrs adds what the read-only attributes of the mount say.
+func (c *controller) addXattrs(ctx context.Context, ref vfs.Ref, e *explanation) {
+	e.Details = map[string]string{}
+	for _, name := range []string{"etag", "storage-class"} {
+		if v, err := c.s.vfs.GetXattr(ctx, ref, "user.s3levelfs."+name); err == nil {
+			e.Details[name] = string(v)
+		}
+	}
+	if v, err := c.s.vfs.GetXattr(ctx, ref, "user.s3levelfs.state"); err == nil {
+		e.State = string(v)
+	}
+	if v, err := c.s.vfs.GetXattr(ctx, ref, "user.s3levelfs.error"); err == nil {
+		e.Error = string(v)
+	}
+}
+
+// rightsOf lists a grant's operations by name.
+func rightsOf(g levels.Perm) []string {
+	names := []string{}
+	for _, r := range []struct {
+		perm levels.Perm
+		name string
+	}{{levels.List, "list"}, {levels.Get, "get"}, {levels.Put, "put"}, {levels.Delete, "delete"}} {
+		if g.Has(r.perm) {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}

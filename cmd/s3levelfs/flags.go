@@ -1,0 +1,94 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/internal/config"
+)
+
+// groupFlags makes flags of the option table's groups.
+func groupFlags(groups ...config.Group) []cli.Flag {
+	var flags []cli.Flag
+	for _, o := range config.Default().Table() {
+		if !slices.Contains(groups, o.Group) {
+			continue
+		}
+		category := map[config.Group]string{
+			config.GroupStore: "store options", config.GroupMount: "mount options", config.GroupLog: "log options",
+		}[o.Group]
+		if o.Bool() {
+			flags = append(flags, &cli.BoolFlag{Name: o.Name, Usage: o.Usage, Category: category, EnvVars: nil})
+			continue
+		}
+		def := o.String()
+		flags = append(flags, &cli.StringFlag{Name: o.Name, Usage: o.Usage, Category: category, DefaultText: def})
+	}
+	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"})
+}
+
+// loadConfig reads the settings that a command's flags, the environment and the file give.
+func loadConfig(c *cli.Context) (*config.Loaded, error) {
+	given := map[string]string{}
+	for _, name := range c.LocalFlagNames() {
+		if c.IsSet(name) {
+			given[name] = flagText(c, name)
+		}
+	}
+	return config.Load(config.Sources{Flags: given, File: c.String("config")})
+}
+
+func flagText(c *cli.Context, name string) string {
+	if v := c.Value(name); v == true {
+		return "true"
+	} else if v == false {
+		return "false"
+	}
+	return c.String(name)
+}
+
+// permute moves options in front of the arguments, as GNU programs allow them
+// anywhere; the flag package stops at the first argument.
+func permute(app *cli.App, args []string) []string {
+	if len(args) < 2 {
+		return args
+	}
+	cmd := app.Command(args[1])
+	if cmd == nil {
+		return args
+	}
+	takesValue := map[string]bool{}
+	for _, f := range cmd.Flags {
+		_, isBool := f.(*cli.BoolFlag)
+		for _, n := range f.Names() {
+			takesValue[n] = !isBool
+		}
+	}
+	out := slices.Clone(args[:2])
+	var rest []string
+	for i := 2; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if len(a) < 2 || a[0] != '-' {
+			rest = append(rest, a)
+			continue
+		}
+		out = append(out, a)
+		name := strings.TrimLeft(a, "-")
+		if takesValue[name] && i+1 < len(args) {
+			i++
+			out = append(out, args[i])
+		}
+	}
+	return append(append(out, "--"), rest...)
+}
+
+// jsonFlag is the --json of every command that prints.
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON for scripts"}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// listed is one object as Amplify's list names its fields.
+type listed struct {
+	Key          string    `json:"key"`  // relative to the level
+	ETag         string    `json:"eTag"` // with quotes, as S3 sends it
+	LastModified time.Time `json:"lastModified"`
+	Size         int64     `json:"size"` // bytes
+}
+
+func lsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "ls",
+		Usage:     "list the objects of a level whose keys begin with PATH, without a mount",
+		ArgsUsage: "[PATH]",
+		Description: "As Amplify's list: every key below the level that begins with PATH, however deep. A folder is\n" +
+			"PATH with a slash at its end (\"photos\" also finds photos123.jpg).",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "level", Value: "public", Usage: "`LEVEL` to list: public, protected or private"},
+			&cli.StringFlag{Name: "owner", Usage: "list the protected files of this identity `ID`; default: the own ones"},
+			jsonFlag(),
+		}, groupFlags(config.GroupStore, config.GroupLog)...),
+		Action: ls,
+	}
+}
+
+func ls(c *cli.Context) error {
+	cfg, err := loadLevelConfig(c)
+	if err != nil {
+		return err
+	}
+	if c.NArg() > 1 {
+		return withCode(exitUsage, errors.New("ls takes one PATH"))
+	}
+	ctx := c.Context
+	log, closeLog, err := openLog(cfg, "")
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	backend, err := openStore(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = backend.store.Close() }()
+	prefix, err := levelPrefix(backend.policy, c.String("level"), c.String("owner"))
+	if err != nil {
+		return err
+	}
+	return printListing(ctx, c, backend.store, prefix)
+}
+
+func printListing(ctx context.Context, c *cli.Context, s store.Reader, prefix string) error {
+	all := []listed{}
+	for page, err := range s.List(ctx, prefix+c.Args().First(), store.ListOptions{}) {
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Objects {
+			l := listed{Key: strings.TrimPrefix(o.Key, prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}
+			if c.Bool("json") {
+				all = append(all, l)
+				continue
+			}
+			if _, err := fmt.Fprintf(c.App.Writer, "%12d  %s  %s\n", l.Size, l.LastModified.UTC().Format(time.RFC3339), printable(l.Key)); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, all)
+	}
+	return nil
+}
+
+// loadLevelConfig reads the settings of a command whose --level is where to
+// work, not what a mount shows.
+func loadLevelConfig(c *cli.Context) (*config.Loaded, error) {
+	switch c.String("level") {
+	case "public", "protected", "private":
+	default:
+		return nil, withCode(exitUsage, fmt.Errorf("--level: %q is not one of public, protected, private", c.String("level")))
+	}
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Level = ""
+	return cfg, cfg.RequireStore()
+}
+
+// levelPrefix is the key prefix that a command works in.
+func levelPrefix(p *levels.Policy, level, owner string) (string, error) {
+	path := level
+	switch {
+	case owner != "" && level != "protected":
+		return "", withCode(exitUsage, errors.New("--owner goes with --level protected: the other levels are not shared by identity"))
+	case owner != "":
+		path = "protected/" + owner
+	case level == "protected":
+		path = "protected/" + p.Identity().ID
+	}
+	t, err := p.Resolve(path)
+	if err != nil {
+		return "", fmt.Errorf("level %s: %w", level, err)
+	}
+	return t.Prefix, nil
+}

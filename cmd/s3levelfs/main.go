@@ -1,0 +1,82 @@
+// Command s3levelfs mounts the access levels of an S3 bucket, as AWS Amplify
+// Storage lays them out, and works on them from the shell.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/store/local"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() {
+	local.MaybeRunChild() // does not return when this process is the embedded server
+	os.Exit(run(context.Background(), os.Args))
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string) int {
+	app := newApp()
+	err := app.RunContext(ctx, permute(app, args))
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "s3levelfs: "+oneLine(text))
+	}
+	return exitCode(err)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+const exitHelp = `
+EXIT CODES:
+   0 ok, 1 other, 64 usage, 69 store unreachable, 75 unsent data left in the spool,
+   77 permission, 78 configuration
+
+Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
+and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
+user's configuration directory). A flag beats a variable beats the file.
+Credentials come from the AWS default chain (environment, shared files, SSO, instance role).
+`
+
+func newApp() *cli.App {
+	app := &cli.App{
+		Name:                   "s3levelfs",
+		Usage:                  "the access levels of an S3 bucket (AWS Amplify Storage) as a file system",
+		Version:                version,
+		HideVersion:            true,
+		UseShortOptionHandling: true,
+		CustomAppHelpTemplate:  cli.AppHelpTemplate + exitHelp,
+		ExitErrHandler:         func(*cli.Context, error) {}, // run prints and maps
+		OnUsageError:           usageError,
+		CommandNotFound:        nil,
+		Commands: []*cli.Command{
+			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
+			explainCommand(), lsCommand(), localCommand(), versionCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return withCode(exitUsage, fmt.Errorf("no command %q: see `s3levelfs -h`", c.Args().First()))
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, cmd := range app.Commands {
+		cmd.OnUsageError = usageError
+		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + exitHelp
+	}
+	return app
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := strings.TrimSpace("s3levelfs " + c.Command.Name)
+	return withCode(exitUsage, fmt.Errorf("%w: see `%s -h`", err, name))
+}

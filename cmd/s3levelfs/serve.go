@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/signal"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/fs"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+)
+
+const (
+	busyGrace = 5 * time.Second // programs inside get so long after a signal
+	stopGrace = 2 * time.Second // requests in flight at the very end
+)
+
+// serve waits until the mount is taken away, by whom ever, drains the spool
+// and closes everything. What is left is an error with its own exit code.
+func (s *session) serve(ctx context.Context, stop context.CancelFunc) error {
+	select {
+	case <-s.fuse.Done():
+	case <-ctx.Done():
+		stop()
+		s.unmountForSignal() //nolint:contextcheck // ctx has ended: this is what follows
+	}
+	// A second signal ends the drain; the spool keeps what is left.
+	again, stopAgain := signal.NotifyContext(contextWithout(ctx), unix.SIGINT, unix.SIGTERM)
+	defer stopAgain()
+	left := s.drain(again)
+	s.close()
+	return leftError(left)
+}
+
+// drain uploads what there is, until nothing is left that could be: what has
+// failed stays in the spool for the next mount.
+func (s *session) drain(ctx context.Context) telemetry.Left {
+	s.draining.Store(true)
+	if _, err := s.uploader.Wait(ctx, ""); err != nil && ctx.Err() == nil {
+		s.log.Error("drain ended early", zap.Error(err))
+	}
+	left := s.status().left()
+	if left.Files > 0 {
+		s.log.Warn("left in the spool", zap.Int("files", left.Files), zap.Int64("bytes", left.Bytes), zap.Int("failed", left.Failed))
+	}
+	return left
+}
+
+// stopUploads ends the engine; what is in flight gets a moment to be answered.
+func (s *session) stopUploads() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if left, err := s.uploader.Close(ctx); err != nil {
+		s.log.Error("uploader not closed cleanly", zap.Int("left", left), zap.Error(err))
+	}
+}
+
+// unmountForSignal takes the mount away even if programs are inside: they get
+// a moment to close their files.
+func (s *session) unmountForSignal() {
+	err := s.fuse.Unmount()
+	if errors.Is(err, fs.ErrBusy) {
+		err = s.fuse.UnmountLazy()
+	}
+	if err != nil {
+		s.log.Warn("unmount", zap.Error(err))
+	}
+	select {
+	case <-s.fuse.Done():
+	case <-time.After(busyGrace):
+		s.log.Warn("programs still have files open in the mount: they get errors now")
+		s.unmountWhateverHappens()
+	}
+}
+
+// unmountWhateverHappens cuts the kernel off if the mount is still there.
+func (s *session) unmountWhateverHappens() {
+	select {
+	case <-s.fuse.Done():
+		return
+	default:
+	}
+	if err := s.fuse.Abort(); err != nil {
+		s.log.Error("mount not taken away", zap.Error(err))
+		return
+	}
+	<-s.fuse.Done()
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/fs"
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
+	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
+	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/uploader"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// reachTimeout bounds the proof that the bucket answers.
+const reachTimeout = 9 * time.Second
+
+// session is a mount from its first file descriptor to its last. Parts are
+// closed in the opposite order of their opening.
+type session struct {
+	cfg        *config.Loaded
+	mountpoint string
+	state      string // directory of this bucket's and identity's partition
+	started    time.Time
+	log        *zap.Logger
+
+	backend  *backend
+	spool    *spool.Spool
+	uploader *uploader.Uploader
+	cache    *cache.Cache
+	vfs      *vfs.FS
+	fuse     *fs.Server
+
+	draining atomic.Bool
+	closers  []func()
+}
+
+func (s *session) onClose(f func()) { s.closers = append(s.closers, f) }
+
+func (s *session) close() {
+	for _, c := range slices.Backward(s.closers) {
+		c()
+	}
+	s.closers = nil
+}
+
+// openSession builds everything and mounts. On an error nothing is left behind.
+func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, daemon bool) (_ *session, err error) {
+	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now()}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	id, err := resolveIdentity(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := newPolicy(cfg, id); err != nil {
+		return nil, err // before the identity becomes part of a directory's name
+	}
+	owner := cfg.Owner(id.ID)
+	s.state = filepath.Join(cfg.StateBase(), config.Partition(owner))
+	if err := os.MkdirAll(s.state, 0o700); err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("state directory: %w", err))
+	}
+	logDir := ""
+	if daemon {
+		logDir = s.state
+	}
+	log, closeLog, err := openLog(cfg, logDir)
+	if err != nil {
+		return nil, err
+	}
+	s.log = log
+	s.onClose(closeLog)
+	recovery, err := s.openSpool(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	if s.backend, err = openStore(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	s.onClose(func() { _ = s.backend.store.Close() })
+	reachable, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := s.backend.reach(reachable, cfg.Bucket); err != nil {
+		return nil, err
+	}
+	cacheDir := filepath.Join(cfg.CacheBase(), config.Partition(owner))
+	if err := s.assemble(recovery, cacheDir); err != nil { //nolint:contextcheck // what is built lives longer than ctx
+		return nil, err
+	}
+	return s, s.publish() //nolint:contextcheck // the socket lives longer than ctx
+}
+
+// openSpool waits for an earlier daemon that still drains, at most 10 s, and
+// then says who it is.
+func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		sp, recovery, err := spool.Open(spool.Config{
+			Dir: filepath.Join(s.state, "spool"), Owner: owner, MaxBytes: s.cfg.SpoolSize, Log: s.log.Named("spool"),
+		})
+		if err == nil {
+			s.spool = sp
+			s.onClose(func() {
+				if err := sp.Close(); err != nil {
+					s.log.Error("spool not closed cleanly", zap.Error(err))
+				}
+			})
+			return recovery, nil
+		}
+		locked, ok := errors.AsType[*spool.ErrLocked](err)
+		if !ok {
+			return nil, fmt.Errorf("spool in %s: %w", s.state, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, withCode(exitOther, fmt.Errorf("process %d has the spool of this bucket and identity (%s): "+
+				"it is mounted elsewhere or still uploads; wait for it, or end it and mount again", locked.PID, s.state))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// assemble puts the engines together and mounts them.
+func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
+	cfg, log := s.cfg, s.log
+	s.cache = cache.New(s.backend.store, cache.Config{Memory: cfg.Memory, Log: log.Named("cache")})
+	s.onClose(s.cache.Close)
+	known := attrs.New(s.backend.store, attrs.Config{
+		Dir: cacheDir, AttrTTL: cfg.AttrTTL, MetadataTTL: cfg.MetadataTTL, Log: log.Named("attrs"),
+		Own: s.ownKey,
+	})
+	s.onClose(known.Close)
+	list := listing.New(s.backend.store, listing.Config{TTL: cfg.MetadataTTL, StaleIfDown: cfg.StaleIfDown, Log: log.Named("listing")})
+	s.onClose(list.Close)
+	up, err := uploader.New(s.uploaderConfig(recovery))
+	if err != nil {
+		return fmt.Errorf("spool in %s can not be replayed: %w", s.state, err)
+	}
+	s.uploader = up
+	notifier := fs.NewNotifier(log.Named("fs"))
+	s.onClose(notifier.Close)
+	s.vfs, err = vfs.New(vfs.Deps{
+		Policy: s.backend.policy, Store: s.backend.store, Uploader: up, Cache: s.cache, Listing: list, Attrs: known,
+	}, s.vfsConfig(notifier))
+	if err != nil {
+		return err
+	}
+	s.onClose(s.vfs.Close)
+	up.Start()
+	s.onClose(s.stopUploads)
+	s.fuse, err = fs.Mount(s.mountpoint, s.vfs, fs.Options{
+		FsName: "s3levelfs:" + cfg.Bucket, ReadOnly: cfg.ReadOnly, AllowOther: cfg.AllowOther,
+		Notifier: notifier, SyncNames: s.spool.Sync, Log: log.Named("fs"),
+	})
+	if err != nil {
+		return mountFailed(err)
+	}
+	s.onClose(s.unmountWhateverHappens)
+	return nil
+}
+
+// mountFailed gives the mount's error its exit code.
+func mountFailed(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrDenied), errors.Is(err, fs.ErrNotYours):
+		return withCode(exitPermission, err)
+	case errors.Is(err, fs.ErrNoMountpoint), errors.Is(err, fs.ErrNotDirectory),
+		errors.Is(err, fs.ErrNotEmpty), errors.Is(err, fs.ErrMounted):
+		return withCode(exitUsage, err)
+	}
+	return withCode(exitOther, err)
+}
+
+// ownKey reports whether only this identity writes key.
+func (s *session) ownKey(key string) bool {
+	for _, l := range s.backend.policy.LevelPrefixes() {
+		if l.Level == levels.Private || l.Level == levels.ProtectedOwn {
+			if len(key) >= len(l.Prefix) && key[:len(l.Prefix)] == l.Prefix {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// publish opens the control socket and names the mount in the registry.
+func (s *session) publish() error {
+	socket := filepath.Join(s.state, "control")
+	server, err := telemetry.Serve(socket, &controller{s}, s.log.Named("control"))
+	if err != nil {
+		return err
+	}
+	s.onClose(server.Close)
+	reg, err := registry()
+	if err != nil {
+		return err
+	}
+	m := telemetry.Mount{
+		Mountpoint: s.mountpoint, Socket: socket, PID: os.Getpid(),
+		Bucket: s.cfg.Bucket, Identity: s.backend.identity.ID, State: s.state,
+	}
+	if err := reg.Add(m); err != nil {
+		return fmt.Errorf("registry of mounts: %w", err)
+	}
+	s.onClose(func() { _ = reg.Remove(m.Mountpoint, m.PID) })
+	s.log.Info("mounted", zap.String("mountpoint", s.mountpoint), zap.String("bucket", s.cfg.Bucket),
+		zap.String("version", version))
+	return nil
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+)
+
+// mountStatus is what a running mount says of itself; `status --json` prints it.
+type mountStatus struct {
+	Mountpoint string                 `json:"mountpoint"`
+	State      string                 `json:"state"` // mounted, draining
+	PID        int                    `json:"pid"`
+	Version    string                 `json:"version"`
+	Started    time.Time              `json:"started"`
+	Bucket     string                 `json:"bucket"`
+	Endpoint   string                 `json:"endpoint,omitempty"`
+	Identity   string                 `json:"identity_id,omitempty"`
+	Spool      string                 `json:"spool_dir"`
+	SpoolBytes int64                  `json:"spool_bytes"`
+	Uploads    uploadStatus           `json:"uploads"`
+	Cache      cache.Stats            `json:"cache"`
+	Requests   telemetry.RequestStats `json:"requests"`
+}
+
+// left counts what is not in the bucket yet.
+func (s *mountStatus) left() telemetry.Left {
+	u := s.Uploads
+	return telemetry.Left{Files: u.Queued + u.Sending + u.Failed, Bytes: u.Bytes, Failed: u.Failed, Error: u.LastError}
+}
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "show uploads, failures, cache and requests of running mounts",
+		ArgsUsage: "[PATH]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "watch", Usage: "repeat every second until interrupted"},
+			jsonFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			for {
+				if err := statusOnce(c); err != nil || !c.Bool("watch") {
+					return err
+				}
+				select {
+				case <-c.Done():
+					return nil
+				case <-time.After(time.Second):
+				}
+			}
+		},
+	}
+}
+
+func statusOnce(c *cli.Context) error {
+	reg, err := registry()
+	if err != nil {
+		return err
+	}
+	mounts, err := reg.List()
+	if err != nil {
+		return err
+	}
+	if arg := c.Args().First(); arg != "" {
+		m, _, err := findMount(arg)
+		if err != nil {
+			return err
+		}
+		mounts = []telemetry.Mount{m}
+	}
+	all := make([]mountStatus, 0, len(mounts))
+	for _, m := range mounts {
+		ctx, cancel := context.WithTimeout(c.Context, statusTimeout)
+		var s mountStatus
+		err := telemetry.Dial(m.Socket).Status(ctx, &s)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s (process %d) does not answer: %w", m.Mountpoint, m.PID, err)
+		}
+		all = append(all, s)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, all)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(c.App.Writer, "nothing is mounted")
+		return err
+	}
+	for i := range all {
+		writeStatus(c.App.Writer, &all[i])
+	}
+	return nil
+}
+
+// writeStatus is the status for people. Write errors of a terminal are not worth a failure.
+func writeStatus(w io.Writer, s *mountStatus) {
+	line := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(w, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	_, _ = fmt.Fprintf(w, "%s (%s, process %d, since %s)\n", s.Mountpoint, s.State, s.PID, s.Started.Format(time.DateTime))
+	where := s.Bucket
+	if s.Endpoint != "" {
+		where += " at " + s.Endpoint
+	}
+	line("bucket", "%s", where)
+	if s.Identity != "" {
+		line("identity", "%s", s.Identity)
+	}
+	u := s.Uploads
+	uploads := "all done"
+	if u.Queued+u.Sending > 0 {
+		uploads = fmt.Sprintf("%d waiting, %d being sent, %s", u.Queued, u.Sending, bytesText(u.Bytes))
+		if !u.Oldest.IsZero() {
+			uploads += ", oldest " + ago(u.Oldest)
+		}
+	}
+	line("uploads", "%s", uploads)
+	if u.Failed > 0 {
+		line("failed", "%s, retried until they succeed; last error: %s", plural(u.Failed, "change"), u.LastError)
+	}
+	for _, it := range u.Items {
+		if it.Error != "" {
+			line("", "%s: %s (%s)", printable(it.Key), it.Error, it.State)
+		}
+	}
+	for _, k := range u.Kept {
+		line("kept", "%s (%s, %s): not uploaded by itself", printable(k.Key), k.Reason, bytesText(k.Size))
+	}
+	if u.Paused != "" {
+		line("paused", "%s", u.Paused)
+	}
+	line("spool", "%s in %s", bytesText(s.SpoolBytes), s.Spool)
+	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
+	var kinds []string
+	for k, n := range s.Requests.Count {
+		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
+	}
+	slices.Sort(kinds)
+	line("requests", "%s", strings.Join(kinds, ", "))
+	if e := s.Requests.LastError; e != "" {
+		line("last error", "%s (%s)", e, ago(s.Requests.ErrorAt))
+	}
+}
+
+// drawProgress shows on a terminal what is left until stop is called.
+func drawProgress(ctx context.Context, client *telemetry.Client) (stop func()) {
+	if !isTerminal(os.Stderr) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var bar *progressbar.ProgressBar
+		var total int64
+		for ctx.Err() == nil {
+			var s mountStatus
+			if client.Status(ctx, &s) == nil {
+				left := s.left()
+				if bar == nil || left.Bytes > total {
+					total = max(left.Bytes, 1)
+					bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr),
+						progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+				}
+				bar.Describe(fmt.Sprintf("uploading, %s left", plural(left.Files, "change")))
+				_ = bar.Set64(total - left.Bytes)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+		if bar != nil {
+			_ = bar.Clear()
+		}
+	}()
+	return func() { cancel(); <-done }
+}

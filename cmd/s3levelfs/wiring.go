@@ -1,0 +1,129 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/fs"
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/uploader"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// uploaderConfig translates the settings for the write-back.
+func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
+	cfg := s.cfg
+	settle := cfg.Settle
+	if settle == 0 {
+		settle = -1 // the zero value means the default there
+	}
+	c := uploader.Config{
+		Store: s.backend.store, Spool: s.spool, Recovery: recovery, Base: vfs.NewBase(s.cache),
+		Log: s.log.Named("uploader"), Settle: settle, Attempts: cfg.MaxAttempts,
+		CloseUpload: cfg.Close == "upload", FsyncUpload: cfg.Fsync == "upload",
+		OnConflict: map[string]uploader.ConflictPolicy{
+			"keep-both": uploader.KeepBoth, "overwrite": uploader.Overwrite, "fail": uploader.Fail,
+		}[cfg.OnConflict],
+		Events: func(e uploader.Event) { s.vfs.Event(e) },
+		Stamp:  vfs.Stamp,
+	}
+	for _, l := range s.backend.policy.LevelPrefixes() {
+		c.Levels = append(c.Levels, uploader.Level{
+			Prefix: l.Prefix, CanPut: l.Grants.Has(levels.Put), CanGet: l.Grants.Has(levels.Get),
+			CanList: l.Grants.Has(levels.List), CanDelete: l.Grants.Has(levels.Delete),
+		})
+	}
+	return c
+}
+
+// vfsConfig translates the settings for the file system.
+func (s *session) vfsConfig(n *fs.Notifier) vfs.Config {
+	cfg := s.cfg
+	return vfs.Config{
+		Attrs: map[string]vfs.AttrsMode{
+			"auto": vfs.AttrsAuto, "exact": vfs.AttrsExact, "listing": vfs.AttrsListing,
+		}[cfg.Attrs],
+		UID: ownerID(cfg.UID, uint32(os.Getuid())), GID: ownerID(cfg.GID, uint32(os.Getgid())), Umask: uint32(cfg.Umask),
+		ReadOnly: cfg.ReadOnly, MetadataTTL: cfg.MetadataTTL, AttrTTL: cfg.AttrTTL,
+		Notify: n.Invalidate, Log: s.log.Named("vfs"),
+	}
+}
+
+func ownerID(set int, own uint32) uint32 {
+	if set < 0 {
+		return own
+	}
+	return uint32(set)
+}
+
+// uploadStatus is an uploader.Status in the form that scripts read.
+type uploadStatus struct {
+	Open        int           `json:"open"`
+	Queued      int           `json:"queued"`
+	Sending     int           `json:"sending"`
+	Failed      int           `json:"failed"`
+	Bytes       int64         `json:"bytes"`
+	Conflicts   int           `json:"conflicts"`
+	Quarantined int           `json:"quarantined"`
+	BaseLost    int           `json:"base_lost"`
+	Oldest      time.Time     `json:"oldest,omitzero"`
+	Paused      string        `json:"paused,omitempty"`
+	LastError   string        `json:"last_error,omitempty"`
+	Levels      []levelStatus `json:"levels"`
+	Items       []itemStatus  `json:"items"`
+	Kept        []keptStatus  `json:"kept"`
+}
+
+type levelStatus struct {
+	Prefix       string `json:"prefix"`
+	State        string `json:"state"`
+	NoConditions bool   `json:"no_conditions,omitempty"`
+	Error        string `json:"error,omitempty"`
+}
+
+type itemStatus struct {
+	Key      string    `json:"key"`
+	To       string    `json:"to,omitempty"`
+	What     string    `json:"what"`
+	State    string    `json:"state"`
+	Size     int64     `json:"size"`
+	Since    time.Time `json:"since,omitzero"`
+	Attempts int       `json:"attempts,omitempty"`
+	NextTry  time.Time `json:"next_try,omitzero"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// keptStatus is content that is never uploaded by itself.
+type keptStatus struct {
+	Key    string    `json:"key"`
+	Gen    string    `json:"generation"`
+	Size   int64     `json:"size"`
+	Reason string    `json:"reason"` // quarantined, base-lost
+	Since  time.Time `json:"since,omitzero"`
+}
+
+func uploadsOf(u uploader.Status) uploadStatus {
+	out := uploadStatus{
+		Open: u.Open, Queued: u.Queued, Sending: u.Sending, Failed: u.Failed, Bytes: u.Bytes,
+		Conflicts: u.Conflicts, Quarantined: u.Counts.Quarantined, BaseLost: u.BaseLost, Oldest: u.Oldest, LastError: u.LastError,
+		Levels: []levelStatus{}, Items: []itemStatus{}, Kept: []keptStatus{},
+	}
+	if u.Paused != nil {
+		out.Paused = u.Paused.Error()
+	}
+	for _, l := range u.Levels {
+		out.Levels = append(out.Levels, levelStatus{l.Prefix, l.State, l.NoConditions, l.Err})
+	}
+	for _, i := range u.Items {
+		out.Items = append(out.Items, itemStatus{i.Key, i.To, i.What, i.State.String(), i.Size, i.Since, i.Attempts, i.NextTry, i.Err})
+	}
+	for _, q := range u.Quarantined {
+		reason := "quarantined"
+		if q.BaseLost {
+			reason = "base-lost"
+		}
+		out.Kept = append(out.Kept, keptStatus{q.Key, q.Gen, q.Size, reason, q.Since})
+	}
+	return out
+}
