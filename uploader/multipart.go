@@ -22,13 +22,12 @@ type multipart struct {
 // partSizeOf makes parts as large as 10,000 of them need to be, never smaller than
 // the store's least.
 func (u *Uploader) partSizeOf(size int64) int64 {
-	need := (size + int64(u.limits.MaxParts) - 1) / int64(u.limits.MaxParts)
 	const grain = 1 << 20
-	need = (need + grain - 1) / grain * grain
-	if need <= u.cfg.PartSize {
-		need = u.cfg.PartSize
+	need := (size + int64(u.limits.MaxParts) - 1) / int64(u.limits.MaxParts)
+	if need > u.cfg.PartSize {
+		need = (need + grain - 1) / grain * grain
 	}
-	return max(need, u.limits.MinPart)
+	return max(need, u.cfg.PartSize, u.limits.MinPart)
 }
 
 // sendParts makes the object out of parts of the sealed generation.

@@ -1,0 +1,270 @@
+package uploader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/s3levelfs/s3levelfs/store/memstore"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// model is what a correct uploader makes of the bucket: names to contents, as
+// a program in the mount sees them.
+type model struct {
+	*rig
+
+	t     *rapid.T
+	files map[string]string
+	open  map[string]*uploader.File // one handle a name
+	dirty map[string]string         // content of open, unsealed files: lost by a crash
+	safe  map[string]string         // what a crash leaves of a name that is open
+}
+
+// TestModel runs random operations with crashes, comparing overlay and bucket with a map.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+			defer func() { r.stop() }()
+			check(t, r.u.Prove(t.Context(), level))
+			m := &model{
+				rig: r, t: rt, files: map[string]string{}, open: map[string]*uploader.File{},
+				dirty: map[string]string{}, safe: map[string]string{},
+			}
+			m.runModel()
+		})
+	})
+}
+
+var modelNames = []string{"a", "b", "c.tmp", "d/e", "d/f", "g/e"}
+
+func (m *model) runModel() {
+	for range rapid.IntRange(1, 40).Draw(m.t, "steps") {
+		switch op := rapid.SampledFrom([]string{
+			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers",
+		}).Draw(m.t, "op"); op {
+		case "put":
+			m.put()
+		case "edit":
+			m.edit()
+		case "remove":
+			m.remove()
+		case "rename":
+			m.rename()
+		case "open":
+			m.openNew()
+		case "write":
+			m.write()
+		case "close":
+			m.closeOne()
+		case "time":
+			time.Sleep(time.Duration(rapid.IntRange(1, 3000).Draw(m.t, "ms")) * time.Millisecond)
+			synctest.Wait()
+		case "crash":
+			m.crash()
+		case "headers":
+			m.headers()
+		case "drain":
+			if len(m.open) == 0 {
+				m.drain()
+				m.compare()
+			}
+		}
+		m.look()
+	}
+	for _, n := range slices.Sorted(maps.Keys(m.open)) {
+		m.closeName(n)
+	}
+	m.drain()
+	m.compare()
+}
+
+func (m *model) name(label string) string {
+	return key(rapid.SampledFrom(modelNames).Draw(m.t, label))
+}
+
+func (m *model) data() string {
+	return rapid.StringMatching(`[a-z]{0,40}`).Draw(m.t, "data")
+}
+
+func (m *model) put() {
+	n := m.name("name")
+	if m.open[n] != nil {
+		return
+	}
+	data := m.data()
+	m.rig.put(n, data)
+	m.files[n] = data
+}
+
+// base is what vfs would know: the store's version where the overlay has nothing to say.
+func (m *model) edit() {
+	n := m.name("name")
+	old, ok := m.files[n]
+	if !ok || m.open[n] != nil {
+		return
+	}
+	f := m.rig.edit(n)
+	off := rapid.IntRange(0, len(old)+3).Draw(m.t, "off")
+	data := m.data()
+	m.writeAt(f, data, int64(off))
+	m.rig.close(f)
+	m.files[n] = patch(old, data, off)
+}
+
+func patch(old, data string, off int) string {
+	if data == "" {
+		return old
+	}
+	b := make([]byte, max(len(old), off+len(data)))
+	copy(b, old)
+	copy(b[off:], data)
+	return string(b)
+}
+
+func (m *model) openNew() {
+	n := m.name("name")
+	if m.open[n] != nil {
+		return
+	}
+	m.safe[n] = "\x00absent"
+	if old, ok := m.files[n]; ok {
+		m.safe[n] = old
+	}
+	m.open[n] = m.create(n)
+	m.files[n], m.dirty[n] = "", ""
+}
+
+func (m *model) pick() (string, bool) {
+	if len(m.open) == 0 {
+		return "", false
+	}
+	return rapid.SampledFrom(slices.Sorted(maps.Keys(m.open))).Draw(m.t, "open"), true
+}
+
+func (m *model) write() {
+	n, ok := m.pick()
+	if !ok {
+		return
+	}
+	data, off := m.data(), rapid.IntRange(0, 20).Draw(m.t, "off")
+	m.writeAt(m.open[n], data, int64(off))
+	m.files[n] = patch(m.files[n], data, off)
+	m.dirty[n] = m.files[n]
+}
+
+func (m *model) closeOne() {
+	if n, ok := m.pick(); ok {
+		m.closeName(n)
+	}
+}
+
+func (m *model) closeName(n string) {
+	m.rig.close(m.open[n])
+	delete(m.open, n)
+	delete(m.dirty, n)
+	delete(m.safe, n)
+}
+
+func (m *model) remove() {
+	n := m.name("name")
+	if m.open[n] != nil {
+		return
+	}
+	_, ok := m.files[n]
+	err := m.u.Remove(context.Background(), n, m.stored(n), uploader.RemoveOptions{})
+	if ok != (err == nil) || !ok && !errors.Is(err, fs.ErrNotExist) {
+		m.t.Fatalf("remove %q, exists %v: %v", n, ok, err)
+	}
+	delete(m.files, n)
+}
+
+func (m *model) rename() {
+	from, to := m.name("from"), m.name("to")
+	if from == to || m.open[from] != nil || m.open[to] != nil {
+		return
+	}
+	noReplace := rapid.Bool().Draw(m.t, "noreplace")
+	err := m.u.Rename(context.Background(), from, to, m.stored(from), m.stored(to), noReplace)
+	data, ok := m.files[from]
+	_, exists := m.files[to]
+	switch {
+	case !ok:
+		if !errors.Is(err, fs.ErrNotExist) {
+			m.t.Fatalf("rename of absent %q: %v", from, err)
+		}
+	case exists && noReplace:
+		if !errors.Is(err, fs.ErrExist) {
+			m.t.Fatalf("rename of %q onto %q: %v", from, to, err)
+		}
+	case err != nil:
+		m.t.Fatalf("rename: %v", err)
+	default:
+		delete(m.files, from)
+		m.files[to] = data
+	}
+}
+
+func (m *model) headers() {
+	n := m.name("name")
+	if _, ok := m.files[n]; !ok || m.open[n] != nil {
+		return
+	}
+	h := memHeaders(rapid.StringMatching(`[a-z]{1,3}`).Draw(m.t, "meta"))
+	check(m.t, m.u.SetHeaders(context.Background(), n, m.stored(n), h))
+}
+
+// crash loses what was open and not flushed: the version below it is back.
+func (m *model) crash() {
+	m.rig.crash()
+	for n := range m.open {
+		if m.safe[n] == "\x00absent" {
+			delete(m.files, n)
+		} else {
+			m.files[n] = m.safe[n]
+		}
+	}
+	clear(m.open)
+	clear(m.dirty)
+	clear(m.safe)
+}
+
+// look compares what the mount would show with the model: overlay over bucket.
+func (m *model) look() {
+	synctest.Wait()
+	for _, short := range modelNames {
+		n := key(short)
+		want, exists := m.files[n]
+		i, pending := m.u.Lookup(n)
+		got, ok := m.bucket()[n]
+		if pending && i.Kind != uploader.KindAttr {
+			ok = i.Kind == uploader.KindFile
+			if f := m.u.File(n); ok && f != nil {
+				got = m.read(f)
+				check(m.t, f.Release(context.Background(), false))
+			}
+		}
+		if ok != exists || ok && got != want {
+			m.t.Fatalf("%q: is %q (exists %v), want %q (exists %v); overlay %+v", n, got, ok, want, exists, i)
+		}
+	}
+}
+
+func (m *model) compare() {
+	got := m.bucket()
+	if !maps.Equal(got, m.files) {
+		m.t.Fatalf("bucket %q, want %q; status %+v", got, m.files, m.u.Status().Items)
+	}
+	if s := m.u.Status(); s.Queued+s.Sending+s.Failed != 0 || s.Bytes != 0 {
+		m.t.Fatalf("counters of nothing: %s", fmt.Sprintf("%+v", s.Counts))
+	}
+}
