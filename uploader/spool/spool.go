@@ -25,6 +25,7 @@ type Spool struct {
 
 	nextID atomic.Uint64 // the last number given to a storage
 	usage  atomic.Int64  // bytes in segments and data files
+	closed atomic.Bool
 
 	// What has to be synced: see groupSync.
 	syncMu       sync.Mutex
@@ -41,7 +42,6 @@ type Spool struct {
 	inherited []*storage            // found at the start, with a reference until Recovered
 	dead      []*storage            // to be erased after the next group sync
 	named     map[string][]*storage // by generation: what the log's last list of its extents names, with a reference
-	closed    bool
 }
 
 func newSpool(cfg Config, lock *flock.Flock) *Spool {
@@ -78,11 +78,7 @@ func (s *Spool) Recovered() error {
 
 // Close syncs, ends the background work and unlocks. Contents must not be used any more.
 func (s *Spool) Close() error {
-	s.mu.Lock()
-	closed := s.closed
-	s.closed = true
-	s.mu.Unlock()
-	if closed {
+	if s.closed.Swap(true) {
 		return ErrClosed
 	}
 	s.segments.close(s)

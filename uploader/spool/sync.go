@@ -123,6 +123,9 @@ func (s *Spool) runRound(final bool) error {
 // The end of ctx ends the waiting, not the sync. A file whose sync has failed once fails all later ones
 // until it is not needed any more: what the disk has of it is not known.
 func (s *Spool) Sync(ctx context.Context) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
 	if s.synced.Load() == s.writes.Load() {
 		return nil
 	}
