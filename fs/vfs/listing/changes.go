@@ -86,8 +86,9 @@ func (ch change) apply(dir string, c *content, only *string) bool {
 	switch ch.kind {
 	case forgotten:
 		return ch.key != dir
-	case newDir, dirRemoved:
-		if ch.kind == dirRemoved && strings.HasPrefix(dir, ch.key) || ch.key == dir {
+	case newDir:
+	case dirRemoved:
+		if strings.HasPrefix(dir, ch.key) {
 			clear(c.slots)
 			c.self = nil
 			return true

@@ -88,10 +88,40 @@ func (x *Index) listFlat(root string, limit int) (tree, error) {
 		return nil, err
 	}
 	d.walks.done(n)
+	x.complete(t, root, r)
 	for dir, c := range t {
 		x.install(dir, c, r)
 	}
 	return t, nil
+}
+
+// complete enters the directories that no key told of: those that are kept, and
+// those that this mount filled or made meanwhile. Called with mu held.
+func (x *Index) complete(t tree, root string, r *run) {
+	grow := func(key string) { // every directory between root and key
+		x.above(key, func(dir string) bool {
+			if strings.HasPrefix(dir, root) && t[dir] == nil {
+				t[dir] = newContent(r.began)
+			}
+			return true
+		})
+	}
+	for up, names := range x.kept {
+		for name := range names {
+			if strings.HasPrefix(up, root) {
+				grow(up + name + "/.")
+			}
+		}
+	}
+	x.changes.since(r, func(ch change) {
+		switch ch.kind {
+		case stored:
+			grow(ch.key)
+		case newDir:
+			grow(ch.key + ".")
+		case removed, dirRemoved, forgotten:
+		}
+	})
 }
 
 // plant enters an object into its directory, and that into those above. What is

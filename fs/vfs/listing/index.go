@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -14,6 +15,10 @@ import (
 
 // ErrClosed is the failure of a listing after Close.
 var ErrClosed = errors.New("listing index is closed")
+
+// maxGone bounds the removed directories that are remembered: only as long as the
+// uploader may still tell of removals in them.
+const maxGone = 10_000
 
 // Index is the index of remote directories. Its methods are safe for
 // concurrent use.
@@ -29,9 +34,10 @@ type Index struct {
 	cache   *cache
 	health  health
 	changes changes
-	flats   map[string]struct{}            // prefixes of the flat listings that run
-	kept    map[string]map[string]struct{} // directory -> directories in it that were emptied here
-	odd     map[string]struct{}            // directories that do not end in a slash: levels' verbatim prefixes
+	flats   map[string]struct{}              // prefixes of the flat listings that run
+	kept    map[string]map[string]struct{}   // directory -> directories in it that were emptied here
+	gone    *simplelru.LRU[string, struct{}] // directories removed here of late
+	odd     map[string]struct{}              // directories that do not end in a slash: levels' verbatim prefixes
 	closed  bool
 }
 
@@ -39,6 +45,7 @@ type Index struct {
 func New(r store.Reader, cfg Config) *Index {
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg = cfg.withDefaults()
+	gone, _ := simplelru.NewLRU[string, struct{}](maxGone, nil) // fails for sizes below one only
 	return &Index{
 		store: r, cfg: cfg, ctx: ctx, cancel: cancel,
 		cache:   newCache(cfg.MaxEntries),
@@ -46,6 +53,7 @@ func New(r store.Reader, cfg Config) *Index {
 		changes: changes{running: make(map[*run]struct{})},
 		flats:   make(map[string]struct{}),
 		kept:    make(map[string]map[string]struct{}),
+		gone:    gone,
 		odd:     make(map[string]struct{}),
 	}
 }
@@ -201,4 +209,12 @@ func parentOf(key string) string {
 		return ""
 	}
 	return key[:strings.LastIndexByte(key[:len(key)-1], '/')+1]
+}
+
+// Entries counts what is kept in memory: entries, single names and
+// directories. It is at most Config.MaxEntries.
+func (x *Index) Entries() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cache.total
 }

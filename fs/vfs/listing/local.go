@@ -28,14 +28,17 @@ func (x *Index) Removed(key string) {
 }
 
 // NewDir tells that this mount made a directory that was not there: it is
-// known, complete and empty.
+// known, complete and empty. Told again, it changes nothing that was learned
+// since.
 func (x *Index) NewDir(dir string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.change(change{kind: newDir, key: dir})
-	x.unkeep(x.parent(dir))
+	x.unkeep(dir)
 	d := x.cache.get(dir)
-	*d = directory{content: newContent(time.Now()), cost: d.cost}
+	if d.content == nil || len(d.content.slots) == 0 {
+		d.content, d.names, d.big = newContent(time.Now()), nil, false
+	}
 	x.cache.account(d)
 }
 
@@ -48,6 +51,7 @@ func (x *Index) DirRemoved(dir string) {
 	d := x.cache.peek(dir)
 	search := d == nil || d.content == nil || len(d.content.slots) > 0
 	x.change(change{kind: dirRemoved, key: dir})
+	x.gone.Add(dir, struct{}{})
 	x.unkeep(dir)
 	delete(x.kept, dir)
 	if search {
@@ -81,10 +85,12 @@ func (x *Index) Forget(dir string) {
 }
 
 // Keep tells that a directory is to be shown even if no key is below it, until
-// DirRemoved. Removed does so by itself.
+// DirRemoved. Removed does so by itself, but for a directory that was removed here
+// and made again by others.
 func (x *Index) Keep(dir string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.gone.Remove(dir)
 	x.keep(dir)
 }
 
@@ -92,6 +98,10 @@ func (x *Index) Keep(dir string) {
 // listings that run.
 func (x *Index) change(ch change) {
 	x.changes.record(ch)
+	if ch.kind == stored || ch.kind == newDir {
+		x.gone.Remove(ch.key)
+		x.above(ch.key, func(dir string) bool { x.gone.Remove(dir); return true })
+	}
 	if d := x.cache.peek(ch.key); d != nil && d.content != nil {
 		ch.apply(ch.key, d.content, nil)
 		x.cache.account(d)
@@ -112,11 +122,18 @@ func (x *Index) change(ch change) {
 	})
 }
 
-// keepEmptied keeps a directory unless it is known to live without.
+// keepEmptied keeps a directory of which a key was removed, unless it is known
+// to live without, or is gone itself: a removal may be told again when the store
+// has confirmed it, and rmdir may have come in between.
 func (x *Index) keepEmptied(dir string) {
 	if d := x.cache.peek(dir); d != nil && d.content != nil && time.Since(d.content.at) < x.cfg.TTL &&
 		(len(d.content.slots) > 0 || d.content.self != nil) {
 		return
+	}
+	for up := dir; up != ""; up = parentOf(up) {
+		if x.gone.Contains(up) {
+			return
+		}
 	}
 	x.keep(dir)
 }
