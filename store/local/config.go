@@ -85,6 +85,9 @@ func (c Config) Validate() error {
 	if c.Data == "" {
 		return errors.New("no data directory is set")
 	}
+	if c.Bucket != "" && !validBucket(c.Bucket) {
+		return fmt.Errorf("bucket %q: must be 3 to 63 lower-case letters, digits, dots and hyphens", c.Bucket)
+	}
 	if c.Listen != "" {
 		host, _, err := net.SplitHostPort(c.Listen)
 		if err != nil {
@@ -104,6 +107,17 @@ func (c Config) Validate() error {
 		}
 	}
 	return nil
+}
+
+// validBucket keeps to the characters of S3's rules for bucket names, so that a
+// name is one directory, and never the server's own; the server judges the rest.
+func validBucket(name string) bool {
+	for _, r := range name {
+		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '-') {
+			return false
+		}
+	}
+	return len(name) >= 3 && len(name) <= 63 && name[0] != '.' && name[0] != '-'
 }
 
 func newCredentials() Credentials {

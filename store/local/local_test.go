@@ -19,6 +19,10 @@ import (
 func TestMain(m *testing.M) {
 	local.MaybeRunChild()
 	maybeRunParent()
+	// The race detector would let each server sleep a second at its end.
+	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -22,6 +22,9 @@ import (
 const (
 	readyWithin = 10 * time.Second
 	endWithin   = 3 * time.Second // from the end of the pipe to the kill
+
+	socketName    = "s3.sock"
+	maxSocketPath = 107 // bytes; unix(7): sun_path
 )
 
 // Server is a running embedded server.
@@ -103,13 +106,33 @@ func prepare(cfg Config) (order, error) {
 		}
 	}
 	if o.Listen == "" {
-		dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "s3levelfs-local-") // 0700
+		dir, err := socketDir()
 		if err != nil {
 			return order{}, fmt.Errorf("directory of the socket: %w", err)
 		}
-		o.Listen, o.Socket = filepath.Join(dir, "s3.sock"), true
+		o.Listen, o.Socket = filepath.Join(dir, socketName), true
 	}
 	return o, nil
+}
+
+// socketDir makes a private directory with a path short enough for a socket in it.
+func socketDir() (string, error) {
+	var errs []error
+	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
+		if base == "" {
+			continue
+		}
+		dir, err := os.MkdirTemp(base, "s3levelfs-local-") // 0700
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case len(dir)+1+len(socketName) > maxSocketPath:
+			errs = append(errs, os.Remove(dir))
+		default:
+			return dir, nil
+		}
+	}
+	return "", errors.Join(errs...)
 }
 
 func cleanSocket(o order) {

@@ -69,6 +69,7 @@ func TestStartErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "no", "such")
 	for want, cfg := range map[string]local.Config{
 		"no data directory":        {},
+		`bucket "../x"`:            {Data: t.TempDir(), Bucket: "../x"},
 		missing:                    {Data: missing},
 		"not a directory":          {Data: file},
 		"address already in use":   {Data: t.TempDir(), Listen: busy.Addr().String()},
@@ -137,6 +138,20 @@ func TestSocket(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("left behind: %v", err)
+	}
+}
+
+// TestLongTempDir: a socket's path is short, wherever temporary files go.
+func TestLongTempDir(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(long, "no such"))
+	t.Setenv("TMPDIR", long)
+	start(t, local.Config{Data: t.TempDir()})
+	if left, err := os.ReadDir(long); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"go.uber.org/zap"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -120,7 +121,6 @@ type Store struct {
 	timeouts Timeouts
 	checksum bool // ChecksumsSupported
 	http     *client
-	log      *zap.Logger
 	observe  func(op string, d time.Duration, bytes int64, err error)
 }
 
@@ -131,6 +131,9 @@ var _ store.Store = (*Store)(nil)
 func New(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("s3 store: %w", err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
 	}
 	endpoint, err := parseEndpoint(cfg.Endpoint)
 	if err != nil {
@@ -151,11 +154,7 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 		attempts: cmp.Or(cfg.MaxAttempts, defaultAttempts),
 		timeouts: cfg.Timeouts.withDefaults(),
 		checksum: cfg.Checksums != ChecksumsRequired,
-		log:      cfg.Log,
 		observe:  cfg.Observe,
-	}
-	if s.log == nil {
-		s.log = zap.NewNop()
 	}
 	s.http = newClient(cfg.Transport, endpoint, s.timeouts)
 	s.client = s3.NewFromConfig(shared, s.clientOptions(cfg, endpoint)...)
@@ -166,7 +165,7 @@ func sharedConfig(ctx context.Context, cfg Config) (aws.Config, error) {
 	if cfg.Credentials != nil {
 		return aws.Config{Region: cfg.Region, Credentials: cfg.Credentials}, nil
 	}
-	var opts []func(*config.LoadOptions) error
+	opts := []func(*config.LoadOptions) error{config.WithLogger(bridge(cfg.Log))}
 	if cfg.Region != "" {
 		opts = append(opts, config.WithRegion(cfg.Region))
 	}
@@ -174,6 +173,17 @@ func sharedConfig(ctx context.Context, cfg Config) (aws.Config, error) {
 		opts = append(opts, config.WithSharedConfigProfile(cfg.Profile))
 	}
 	return config.LoadDefaultConfig(ctx, opts...)
+}
+
+// bridge takes what the SDK has to say into our log.
+func bridge(log *zap.Logger) logging.Logger {
+	return logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
+		level := zap.DebugLevel
+		if class == logging.Warn {
+			level = zap.WarnLevel
+		}
+		log.Log(level, "AWS SDK says", zap.String("text", fmt.Sprintf(format, v...)))
+	})
 }
 
 func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
@@ -191,7 +201,7 @@ func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 		// Bodies are verified by the reader above, who knows whole units.
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
-		o.ClientLogMode = 0
+		o.Logger, o.ClientLogMode = bridge(cfg.Log), 0 // no requests or answers in logs
 		if e.loopback {
 			o.APIOptions = append(o.APIOptions, unsignedPayload)
 		}

@@ -66,6 +66,25 @@ func TestProvider(t *testing.T) {
 	}
 }
 
+// TestEmptyChain: a chain without credentials is told as such, by the first call.
+func TestEmptyChain(t *testing.T) {
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	f := newFake(t, serveContent)
+	s := open(t, f.URL, func(c *s3store.Config) { c.Credentials = nil })
+	_, err := s.Put(t.Context(), "k", section("x"), store.Headers{}, store.Cond{})
+	if !errors.Is(err, store.ErrCredentials) || store.Unanswered(err) || len(f.requests()) != 0 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v in %d requests", err, len(f.requests()))
+	}
+}
+
 // TestUnixSocket: an endpoint may be a socket, whatever the environment says of proxies.
 func TestUnixSocket(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
