@@ -22,7 +22,10 @@ const (
 	minLookups = 8
 )
 
-// Keys of the singleflight group.
+// Keys of the singleflight group. Of probes there is one at a time, whatever
+// their directory.
+const probeKey = "p"
+
 func dirKey(dir string) string        { return "d" + dir } // one page or more
 func wholeKey(dir string) string      { return "w" + dir } // all pages
 func flatKey(dir string) string       { return "f" + dir }

@@ -114,7 +114,7 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 			entries, probe := read(old), len(x.changes.running) == 0 && !x.closed
 			x.mu.Unlock()
 			if probe {
-				x.group.DoChan(dirKey(dir), func() (any, error) { return x.listDir(dir, 1) })
+				x.group.DoChan(probeKey, func() (any, error) { return x.listDir(dir, 1) })
 			}
 			return entries, Fresh{Until: now.Add(min(x.cfg.TTL, staleTTL)), Stale: true}, nil
 		}
