@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"go.uber.org/zap"
 )
@@ -112,12 +113,8 @@ func (c Config) Validate() error {
 // validBucket keeps to the characters of S3's rules for bucket names, so that a
 // name is one directory, and never the server's own; the server judges the rest.
 func validBucket(name string) bool {
-	for _, r := range name {
-		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '-') {
-			return false
-		}
-	}
-	return len(name) >= 3 && len(name) <= 63 && name[0] != '.' && name[0] != '-'
+	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+	return len(name) >= 3 && len(name) <= 63 && strings.Trim(name, allowed) == "" && name[0] != '.' && name[0] != '-'
 }
 
 func newCredentials() Credentials {

@@ -117,22 +117,18 @@ func prepare(cfg Config) (order, error) {
 
 // socketDir makes a private directory with a path short enough for a socket in it.
 func socketDir() (string, error) {
-	var errs []error
+	const pattern = "s3levelfs-local-" // MkdirTemp puts up to 10 digits behind it
+	err := errors.New("no directory for temporary files has a path that is short enough")
 	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
-		if base == "" {
+		if base == "" || len(base)+len(pattern)+len(socketName)+12 > maxSocketPath {
 			continue
 		}
-		dir, err := os.MkdirTemp(base, "s3levelfs-local-") // 0700
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case len(dir)+1+len(socketName) > maxSocketPath:
-			errs = append(errs, os.Remove(dir))
-		default:
+		var dir string
+		if dir, err = os.MkdirTemp(base, pattern); err == nil { // mode 0700
 			return dir, nil
 		}
 	}
-	return "", errors.Join(errs...)
+	return "", err
 }
 
 func cleanSocket(o order) {
