@@ -128,5 +128,8 @@ func (s *Spool) openLog() (err error) {
 	}
 	s.log.file, err = frame.Create(s.logPath(), logFormat(), frames)
 	s.log.lastSeq.Store(seq)
+	if err == nil {
+		err = frame.SyncDir(filepath.Dir(s.cfg.Dir)) // the directory may be new
+	}
 	return err
 }

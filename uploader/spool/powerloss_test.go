@@ -206,3 +206,26 @@ func TestRemovalWaitsForTheSync(t *testing.T) {
 		t.Errorf("usage %d", used)
 	}
 }
+
+// What could not be synced is not known to be on the disk: it fails every Sync until it is not needed any more.
+func TestFailedSyncSticks(t *testing.T) {
+	dir := fastDir(t)
+	cfg := config(dir)
+	cfg.MaxOpen = 1
+	s, _ := open(t, cfg)
+	defer s.Close()
+	lost := stored(t, s, "lost", ownData(1))
+	stored(t, s, "good", ownData(2)) // takes the descriptor
+	files := storageFiles(t, dir)
+	b, err := os.ReadFile(files[0])
+	check(t, err, os.Remove(files[0]))
+	for i := range 2 {
+		if err := s.Sync(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("sync %d: %v", i, err)
+		}
+		check(t, os.WriteFile(files[0], b, 0o600)) // as if the disk had recovered
+	}
+	check(t, s.Append(&spool.Record{Type: spool.TypeDrop, Gen: "lost"}))
+	lost.Release()
+	check(t, s.Sync(t.Context()))
+}

@@ -167,8 +167,12 @@ func TestFullDisk(t *testing.T) {
 		off  int64
 		n    int
 	}{
-		{"inline", 150, 100}, {"own", 150, 70_000}, {"move", 0, 65_500}, {"overlap", 69_000, 5_000},
-		{"rewrite and more", 100, 140_000}, {"behind a hole", 200_000, 70_000},
+		{"inline", 150, 100},
+		{"own", 150, 70_000},
+		{"move", 0, 65_500},
+		{"overlap", 69_000, 5_000},
+		{"rewrite and more", 100, 140_000},
+		{"behind a hole", 200_000, 70_000},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, room := range []int64{0, 1, 99, 4096, 50_000, 69_999} {
