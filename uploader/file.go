@@ -173,7 +173,9 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 		delete(u.fold.gens, g.id)
 		return err
 	}
-	u.files[f.key] = f
+	if u.files[f.key] == nil {
+		u.files[f.key] = f
+	}
 	return nil
 }
 

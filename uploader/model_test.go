@@ -17,70 +17,109 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
+// step is one operation of a program, or an accident. All randomness is drawn before the
+// bubble begins, so that rapid can shrink.
+type step struct {
+	op       string
+	from, to string
+	data     string
+	off      int
+	ms       int
+	flag     bool
+}
+
+func drawSteps(t *rapid.T, ops []string) []step {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
+		name := rapid.SampledFrom(modelNames)
+		return step{
+			op: rapid.SampledFrom(ops).Draw(t, "op"), from: key(name.Draw(t, "from")), to: key(name.Draw(t, "to")),
+			data: rapid.StringMatching(`[a-z]{0,40}`).Draw(t, "data"), off: rapid.IntRange(0, 20).Draw(t, "off"),
+			ms: rapid.IntRange(1, 3000).Draw(t, "ms"), flag: rapid.Bool().Draw(t, "flag"),
+		}
+	}), 1, 40).Draw(t, "steps")
+}
+
+// failure is how a model ends a run in a bubble.
+type failure string
+
+type panicker struct{}
+
+func (panicker) Helper()                           {}
+func (panicker) Fatalf(format string, args ...any) { panic(failure(fmt.Sprintf(format, args...))) }
+
 // model is what a correct uploader makes of the bucket: names to contents, as
 // a program in the mount sees them.
 type model struct {
 	*rig
+	step
 
-	t     *rapid.T
+	t     panicker
 	files map[string]string
 	open  map[string]*uploader.File // one handle a name
-	dirty map[string]string         // content of open, unsealed files: lost by a crash
 	safe  map[string]string         // what a crash leaves of a name that is open
 }
 
 // TestModel runs random operations with crashes, comparing overlay and bucket with a map.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
+		steps := drawSteps(rt, []string{
+			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers",
+		})
+		var failed any
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
 			defer func() { r.stop() }()
+			defer func() { failed = recover() }()
 			check(t, r.u.Prove(t.Context(), level))
-			m := &model{
-				rig: r, t: rt, files: map[string]string{}, open: map[string]*uploader.File{},
-				dirty: map[string]string{}, safe: map[string]string{},
+			m := &model{rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}}
+			for _, s := range steps {
+				m.do(s)
 			}
-			m.runModel()
+			m.finish()
 		})
+		if failed != nil {
+			rt.Fatalf("%v\nof %+v", failed, steps)
+		}
 	})
 }
 
 var modelNames = []string{"a", "b", "c.tmp", "d/e", "d/f", "g/e"}
 
-func (m *model) runModel() {
-	for range rapid.IntRange(1, 40).Draw(m.t, "steps") {
-		switch op := rapid.SampledFrom([]string{
-			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers",
-		}).Draw(m.t, "op"); op {
-		case "put":
-			m.put()
-		case "edit":
-			m.edit()
-		case "remove":
-			m.remove()
-		case "rename":
-			m.rename()
-		case "open":
-			m.openNew()
-		case "write":
-			m.write()
-		case "close":
-			m.closeOne()
-		case "time":
-			time.Sleep(time.Duration(rapid.IntRange(1, 3000).Draw(m.t, "ms")) * time.Millisecond)
-			synctest.Wait()
-		case "crash":
-			m.crash()
-		case "headers":
-			m.headers()
-		case "drain":
-			if len(m.open) == 0 {
-				m.drain()
-				m.compare()
-			}
+func (m *model) do(s step) {
+	m.step = s
+	switch s.op {
+	case "put":
+		m.put()
+	case "edit":
+		m.edit()
+	case "remove":
+		m.remove()
+	case "rename":
+		m.rename()
+	case "open":
+		m.openNew()
+	case "write":
+		m.write()
+	case "close":
+		m.closeName(s.from)
+	case "time":
+		time.Sleep(time.Duration(s.ms) * time.Millisecond)
+		synctest.Wait()
+	case "crash":
+		m.crash()
+	case "headers":
+		m.headers()
+	case "drain":
+		if len(m.open) == 0 {
+			m.drain()
+			m.compare()
 		}
-		m.look()
 	}
+	m.look()
+}
+
+// finish closes everything, waits, and compares with the bucket.
+func (m *model) finish() {
 	for _, n := range slices.Sorted(maps.Keys(m.open)) {
 		m.closeName(n)
 	}
@@ -88,34 +127,26 @@ func (m *model) runModel() {
 	m.compare()
 }
 
-func (m *model) name(label string) string {
-	return key(rapid.SampledFrom(modelNames).Draw(m.t, label))
-}
-
-func (m *model) data() string {
-	return rapid.StringMatching(`[a-z]{0,40}`).Draw(m.t, "data")
-}
-
 func (m *model) put() {
-	n := m.name("name")
+	n := m.from
 	if m.open[n] != nil {
 		return
 	}
-	data := m.data()
+	data := m.data
 	m.rig.put(n, data)
 	m.files[n] = data
 }
 
 // base is what vfs would know: the store's version where the overlay has nothing to say.
 func (m *model) edit() {
-	n := m.name("name")
+	n := m.from
 	old, ok := m.files[n]
 	if !ok || m.open[n] != nil {
 		return
 	}
 	f := m.rig.edit(n)
-	off := rapid.IntRange(0, len(old)+3).Draw(m.t, "off")
-	data := m.data()
+	off := min(m.off, len(old)+3)
+	data := m.data
 	m.writeAt(f, data, int64(off))
 	m.rig.close(f)
 	m.files[n] = patch(old, data, off)
@@ -132,7 +163,7 @@ func patch(old, data string, off int) string {
 }
 
 func (m *model) openNew() {
-	n := m.name("name")
+	n := m.from
 	if m.open[n] != nil {
 		return
 	}
@@ -141,42 +172,29 @@ func (m *model) openNew() {
 		m.safe[n] = old
 	}
 	m.open[n] = m.create(n)
-	m.files[n], m.dirty[n] = "", ""
-}
-
-func (m *model) pick() (string, bool) {
-	if len(m.open) == 0 {
-		return "", false
-	}
-	return rapid.SampledFrom(slices.Sorted(maps.Keys(m.open))).Draw(m.t, "open"), true
+	m.files[n] = ""
 }
 
 func (m *model) write() {
-	n, ok := m.pick()
-	if !ok {
+	n, data, off := m.from, m.data, m.off
+	if m.open[n] == nil {
 		return
 	}
-	data, off := m.data(), rapid.IntRange(0, 20).Draw(m.t, "off")
 	m.writeAt(m.open[n], data, int64(off))
 	m.files[n] = patch(m.files[n], data, off)
-	m.dirty[n] = m.files[n]
-}
-
-func (m *model) closeOne() {
-	if n, ok := m.pick(); ok {
-		m.closeName(n)
-	}
 }
 
 func (m *model) closeName(n string) {
+	if m.open[n] == nil {
+		return
+	}
 	m.rig.close(m.open[n])
 	delete(m.open, n)
-	delete(m.dirty, n)
 	delete(m.safe, n)
 }
 
 func (m *model) remove() {
-	n := m.name("name")
+	n := m.from
 	if m.open[n] != nil {
 		return
 	}
@@ -189,11 +207,11 @@ func (m *model) remove() {
 }
 
 func (m *model) rename() {
-	from, to := m.name("from"), m.name("to")
+	from, to := m.from, m.to
 	if from == to || m.open[from] != nil || m.open[to] != nil {
 		return
 	}
-	noReplace := rapid.Bool().Draw(m.t, "noreplace")
+	noReplace := m.flag
 	err := m.u.Rename(context.Background(), from, to, m.stored(from), m.stored(to), noReplace)
 	data, ok := m.files[from]
 	_, exists := m.files[to]
@@ -215,11 +233,11 @@ func (m *model) rename() {
 }
 
 func (m *model) headers() {
-	n := m.name("name")
+	n := m.from
 	if _, ok := m.files[n]; !ok || m.open[n] != nil {
 		return
 	}
-	h := memHeaders(rapid.StringMatching(`[a-z]{1,3}`).Draw(m.t, "meta"))
+	h := memHeaders(fmt.Sprint(m.off))
 	check(m.t, m.u.SetHeaders(context.Background(), n, m.stored(n), h))
 }
 
@@ -234,7 +252,6 @@ func (m *model) crash() {
 		}
 	}
 	clear(m.open)
-	clear(m.dirty)
 	clear(m.safe)
 }
 

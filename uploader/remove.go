@@ -89,14 +89,16 @@ func (u *Uploader) logRemove(key string, base Base, f *File) (*op, error) {
 		d = &op{id: u.newID(), kind: opDelete, key: key, base: now}
 		recs = append([]*spool.Record{d.record(spool.TypeUnlink)}, recs...)
 	}
+	if len(recs) > 0 {
+		if err := u.commit(recs...); err != nil {
+			return nil, fmt.Errorf("remove %q: %w", key, err)
+		}
+	}
 	if f != nil {
 		f.detach(d != nil)
 	}
-	if len(recs) == 0 {
-		return nil, nil
-	}
-	if err := u.commit(recs...); err != nil {
-		return nil, fmt.Errorf("remove %q: %w", key, err)
+	if f != nil {
+		u.forgetFile(f)
 	}
 	u.notify()
 	if d == nil {

@@ -69,6 +69,7 @@ func (u *Uploader) rekey(from, to string, toBase Base) error {
 	}
 	if target != nil {
 		target.detach(true)
+		u.forgetFile(target)
 	}
 	if f != nil {
 		delete(u.files, from)
@@ -178,8 +179,8 @@ func (u *Uploader) logMove(from, to string, fromBase, toBase Base, noReplace boo
 	if err := u.commit(recs...); err != nil {
 		return nil, err
 	}
-	u.carryFile(from, to)
 	m := u.fold.ops[id]
+	u.carryFile(m)
 	m.base.Headers = fromBase.Headers
 	return m, nil
 }
@@ -211,15 +212,17 @@ func (u *Uploader) moveRecords(from, to string, fromBase, toBase Base, noReplace
 	return append(append([]*spool.Record{m.record(spool.TypeMove)}, behind...), ends...), m.id
 }
 
-// carryFile lets a file that is open without anything pending follow its name. Called with mu held.
-func (u *Uploader) carryFile(from, to string) {
-	if f := u.files[from]; f != nil {
-		delete(u.files, from)
-		if old := u.files[to]; old != nil {
-			old.detach(true)
-		}
-		f.key = to
-		u.files[to] = f
+// carryFile lets a file that is open without anything pending follow its name. The target's file has no name
+// until the move is copied or taken back. Called with mu held.
+func (u *Uploader) carryFile(m *op) {
+	if old := u.files[m.to]; old != nil {
+		m.replaced, old.gone = old, true
+		delete(u.files, m.to)
+	}
+	if f := u.files[m.key]; f != nil {
+		delete(u.files, m.key)
+		f.key = m.to
+		u.files[m.to] = f
 	}
 }
 
@@ -251,6 +254,10 @@ func (u *Uploader) takeBack(m *op) error {
 		delete(u.files, m.to)
 		f.key = m.key
 		u.files[m.key] = f
+	}
+	if old := m.replaced; old != nil && u.files[m.to] == nil {
+		old.gone = false
+		u.files[m.to] = old
 	}
 	u.notify()
 	return nil

@@ -47,7 +47,6 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 	var recs []*spool.Record
 	var ids []uint64
 	rekeyed := map[*File]string{}
-	moved := map[string]string{}
 	for key := range u.fold.tree.keysBelow(from) {
 		top := u.fold.queues[key].top()
 		if !top.makes(key) {
@@ -70,7 +69,6 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		default:
 			more, id := u.moveRecords(key, target, Base{}, Base{State: Absent}, false)
 			recs, ids = append(recs, more...), append(ids, id)
-			moved[key] = target
 		}
 	}
 	for _, e := range entries {
@@ -81,7 +79,6 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		base := Base{State: Present, ETag: e.ETag, Size: e.Size}
 		more, id := u.moveRecords(e.Key, target, base, Base{State: Absent}, false)
 		recs, ids = append(recs, more...), append(ids, id)
-		moved[e.Key] = target
 	}
 	if len(recs) == 0 {
 		return nil, nil
@@ -94,12 +91,11 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		f.key = target
 		u.files[target] = f
 	}
-	for key, target := range moved {
-		u.carryFile(key, target)
-	}
 	moves := make([]*op, 0, len(ids))
 	for _, id := range ids {
-		moves = append(moves, u.fold.ops[id])
+		m := u.fold.ops[id]
+		u.carryFile(m)
+		moves = append(moves, m)
 	}
 	u.notify()
 	return moves, nil

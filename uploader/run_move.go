@@ -180,6 +180,10 @@ func (u *Uploader) moveCopied(o *op, etag string) error {
 	if f := u.files[o.to]; f != nil && f.baseKey == o.key {
 		f.baseKey, f.base = o.to, Base{State: Present, ETag: etag, Size: o.base.Size, ModTime: o.base.ModTime, Headers: o.base.Headers}
 	}
+	if old := o.replaced; old != nil {
+		old.detach(true)
+		u.forgetFile(old)
+	}
 	u.events.add(Event{Kind: Committed, Key: o.to, ETag: etag, Size: o.base.Size, Headers: h, From: o.key})
 	return nil
 }

@@ -53,6 +53,7 @@ type op struct {
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
+	replaced  *File              // Move: what the target's handles have
 	reread    bool               // Move: a changed source was read again
 	upload    *multipart         // Put of a large generation
 	cancel    context.CancelFunc // of the running round
