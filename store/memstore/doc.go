@@ -13,8 +13,8 @@
 //     the upload was created, not completed.
 //   - If-Match on an absent key is 404 NoSuchKey ([store.ErrNotExist]), not 412.
 //     Delete with If-Match of an absent key succeeds, as on versitygw.
-//   - Cond.IfUnmodifiedSince is known to reads only; on a write it is
-//     501 NotImplemented ([store.ErrInvalid]).
+//   - Cond.IfUnmodifiedSince is known to reads only, and Delete has no
+//     IfNoneMatch: 501 NotImplemented ([store.ErrInvalid]).
 //   - ETags are the quoted MD5 of the bytes, for multipart objects "<md5 of the
 //     parts' md5s>-<parts>"; Copy always makes a single-part object.
 //   - Copying an object onto itself without new headers is refused.

@@ -24,9 +24,6 @@ func (s *Store) List(ctx context.Context, prefix string, o store.ListOptions) it
 			var page store.Page
 			r := Request{Op: op.List, Key: prefix, StartAfter: o.StartAfter, Delimiter: o.Delimiter}
 			err := s.do(ctx, r, func(*Request) *store.Error {
-				if o.PageSize < 0 || o.PageSize > maxPage {
-					return failure(codeInvalidArgument)
-				}
 				page, from = s.page(prefix, o, from)
 				return nil
 			})
@@ -43,9 +40,9 @@ type cursor struct{ after, within string }
 
 // page collects one page and tells where the next begins. mu is held.
 func (s *Store) page(prefix string, o store.ListOptions, from cursor) (store.Page, cursor) {
-	size := o.PageSize
-	if size == 0 {
-		size = maxPage
+	size := maxPage
+	if o.PageSize > 0 {
+		size = min(o.PageSize, maxPage)
 	}
 	i := s.seek(prefix, from)
 	var p store.Page

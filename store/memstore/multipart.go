@@ -65,8 +65,8 @@ func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int
 	return p, err
 }
 
-// CopyPart implements store.Multipart. Unlike a Get's, the range must have an
-// end and lie wholly inside the source.
+// CopyPart implements store.Multipart. Unlike a Get's, the range must lie
+// wholly inside the source and have an end; store.All copies the whole source.
 func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32, source, sourceETag string, rg store.Range) (store.Part, error) {
 	var p store.Part
 	r := Request{Op: op.CopyPart, Key: key, Source: source, Part: number, Range: rg}
@@ -80,7 +80,9 @@ func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32
 			return e
 		}
 		size := int64(len(src.data))
-		if rg.Off < 0 || rg.Len <= 0 || rg.Off > size || rg.Len > size-rg.Off {
+		if rg == store.All {
+			rg.Len = size
+		} else if rg.Off < 0 || rg.Len <= 0 || rg.Off > size || rg.Len > size-rg.Off {
 			return failure(codeInvalidRange)
 		}
 		p, e = s.addPart(u, number, clip(src.data, rg))

@@ -89,7 +89,10 @@ func (s *Store) copySource(key, etag string) (*object, *store.Error) {
 func (s *Store) Delete(ctx context.Context, key string, c store.Cond) error {
 	return s.do(ctx, Request{Op: op.Delete, Key: key, Cond: c}, func(*Request) *store.Error {
 		o := s.objects[key]
-		if o == nil && c.IfUnmodifiedSince.IsZero() {
+		switch {
+		case c.IfNoneMatch || !c.IfUnmodifiedSince.IsZero():
+			return failure(codeNotImplemented)
+		case o == nil:
 			return nil
 		}
 		if e := s.writeCond(o, c); e != nil {
@@ -100,8 +103,11 @@ func (s *Store) Delete(ctx context.Context, key string, c store.Cond) error {
 	})
 }
 
-// DeleteMany implements store.Writer.
+// DeleteMany implements store.Writer. Of no keys it is no request.
 func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	keys = slices.Clone(keys)
 	s.mu.Lock()
 	allow := s.allow
@@ -114,13 +120,13 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError
 	}
 	var failed []store.KeyError
 	err := s.do(ctx, Request{Op: op.DeleteMany, Keys: keys}, func(*Request) *store.Error {
-		if len(keys) == 0 || len(keys) > s.cfg.Limits.MaxDelete || slices.Contains(keys, "") {
+		if len(keys) > s.cfg.Limits.MaxDelete || slices.Contains(keys, "") {
 			return failure(codeMalformedXML)
 		}
 		for i, k := range keys {
 			if denied[i] != nil {
 				e := accessDenied(denied[i])
-				e.Op, e.Key = op.DeleteMany, k
+				e.Op, e.Key = op.Delete, k
 				failed = append(failed, store.KeyError{Key: k, Err: e})
 				continue
 			}
