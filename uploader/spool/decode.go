@@ -9,24 +9,26 @@ import (
 
 // decodeRecord is the inverse of encoder.add. It copies what it keeps.
 // A record whose frame is good and whose fields are not is damage.
-func decodeRecord(typ uint8, payload []byte) (Record, error) {
+func decodeRecord(typ uint8, payload []byte) (rec Record, more bool, err error) {
 	r := &reader{b: payload}
-	rec := Record{Type: Type(typ), Seq: r.uvarint()}
+	rec = Record{Type: Type(typ), Seq: r.uvarint()}
 	for r.more() {
 		tag, v, raw := r.field()
 		if r.err != nil {
 			break
 		}
-		if !rec.decodeField(tag, &v) {
+		if tag == tagMore {
+			more = v.uvarint() != 0
+		} else if !rec.decodeField(tag, &v) {
 			rec.Unknown = append(rec.Unknown, raw...)
 			continue
 		}
 		v.done(r, fmt.Sprintf("field %d of %v", tag, rec.Type))
 	}
 	if r.err != nil {
-		return Record{}, fmt.Errorf("record %d: %w", rec.Seq, r.err)
+		return Record{}, false, fmt.Errorf("record %d: %w", rec.Seq, r.err)
 	}
-	return rec, nil
+	return rec, more, nil
 }
 
 // decodeField reports whether it knows the tag.

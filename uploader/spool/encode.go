@@ -29,6 +29,7 @@ const (
 	tagFlags    = 14
 	tagText     = 15
 	tagKeys     = 16
+	tagMore     = 17 // 1 = the next record belongs to the same batch
 )
 
 // Tags inside of tagBase and tagToBase.
@@ -79,8 +80,8 @@ func (e *encoder) reset() {
 	e.buf = e.buf[:0]
 }
 
-// add appends the frame of r.
-func (e *encoder) add(r *Record) error {
+// add appends the frame of r; more: the next one belongs to the same batch.
+func (e *encoder) add(r *Record, more bool) error {
 	start := len(e.buf)
 	b := binary.AppendUvarint(frame.Begin(e.buf), r.Seq)
 	b = appendUint(b, tagOp, r.Op)
@@ -104,6 +105,9 @@ func (e *encoder) add(r *Record) error {
 	b = appendUint(b, tagFlags, r.Flags)
 	b = appendBytes(b, tagText, r.Text)
 	b = e.appendNested(b, tagKeys, appendKeys(e.nested[:0], r.Keys))
+	if more {
+		b = appendUint(b, tagMore, 1)
+	}
 	b = append(b, r.Unknown...)
 	e.buf = b
 	if len(b)-start-frame.HeaderSize > frame.MaxPayload {

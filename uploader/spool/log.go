@@ -26,7 +26,8 @@ type namespaceLog struct {
 }
 
 // Append gives the records their Seq and writes them with one write(2): from
-// then on they survive the end of the process. After an error none was written.
+// then on they survive the end of the process. They are one batch: a recovery
+// has all of them or none. After an error none was written.
 func (s *Spool) Append(recs ...*Record) error {
 	if len(recs) == 0 {
 		return nil
@@ -54,10 +55,10 @@ func (s *Spool) appendLocked(recs []*Record) error {
 	}
 	l.enc.reset()
 	seq := l.lastSeq.Load()
-	for _, r := range recs {
+	for i, r := range recs {
 		seq++
 		r.Seq = seq
-		if err := l.enc.add(r); err != nil {
+		if err := l.enc.add(r, i < len(recs)-1); err != nil {
 			return err
 		}
 	}
@@ -139,7 +140,7 @@ func (s *Spool) replaceLog(snapshot []*Record) error {
 func encodeLog(boot string, last uint64, recs []*Record) (frames []byte, seq uint64, err error) {
 	var enc encoder
 	seq = last + 1
-	if err := enc.add(bootRecord(seq, boot)); err != nil {
+	if err := enc.add(bootRecord(seq, boot), false); err != nil {
 		return nil, 0, err
 	}
 	for _, r := range recs {
@@ -152,14 +153,14 @@ func encodeLog(boot string, last uint64, recs []*Record) (frames []byte, seq uin
 			seq++
 			r.Seq = seq
 		}
-		if err := enc.add(r); err != nil {
+		if err := enc.add(r, false); err != nil {
 			return nil, 0, err
 		}
 	}
 	seq++
 	sync := syncRecord(frame.FileHeaderSize + int64(len(enc.buf)))
 	sync.Seq = seq
-	err = enc.add(sync)
+	err = enc.add(sync, false)
 	return enc.buf, seq, err
 }
 

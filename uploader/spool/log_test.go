@@ -172,6 +172,9 @@ func TestLogCutAtEveryByte(t *testing.T) {
 			}
 			continue
 		}
+		if n := len(rec.Records); n > 0 && n != 10 && n < len(recs) {
+			t.Fatalf("cut at %d: %d records: a part of a batch", cut, n)
+		}
 		if len(rec.Records) < found {
 			t.Fatalf("cut at %d: %d records, fewer than with a byte less", cut, len(rec.Records))
 		}
@@ -193,6 +196,8 @@ func TestLogWithEveryByteFlipped(t *testing.T) {
 			t.Fatalf("byte %d: refused", i)
 		case rec != nil && i < 16:
 			t.Fatalf("byte %d of the header: accepted", i)
+		case rec != nil && len(rec.Records) > 10 && len(rec.Records) < len(recs):
+			t.Fatalf("byte %d: %d records: a part of a batch", i, len(rec.Records))
 		case rec != nil && (rec.Cut == 0 || len(rec.Records) == len(recs)) && rec.SameBoot:
 			t.Fatalf("byte %d: not noticed", i)
 		}

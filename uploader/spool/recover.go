@@ -123,18 +123,18 @@ type logScan struct {
 	end     int64   // behind the last good frame
 }
 
-// scanLog reads frames up to the first that is torn, damaged or makes no sense.
+// scanLog reads whole batches up to the first frame that is torn, damaged or makes no sense.
 func (s *Spool) scanLog() (*logScan, error) {
 	scan := &logScan{synced: frame.FileHeaderSize, end: frame.FileHeaderSize}
 	sc := s.log.file.Scan()
 	last := uint64(0)
+	var batch []Record
 	for sc.Next() {
-		r, err := decodeRecord(sc.Type(), sc.Payload())
+		r, more, err := decodeRecord(sc.Type(), sc.Payload())
 		if err != nil {
 			s.cfg.Log.Warn("log is damaged", zap.Int64("offset", sc.Pos()), zap.Error(err))
 			break
 		}
-		scan.end = sc.End()
 		last = max(last, r.Seq)
 		for _, x := range r.Extents { // also of files that are gone: numbers are not used twice
 			s.nextID.Store(max(s.nextID.Load(), x.Storage))
@@ -147,9 +147,17 @@ func (s *Spool) scanLog() (*logScan, error) {
 				scan.synced = r.Size
 			}
 		default:
+			batch = append(batch, r)
+		}
+		if more {
+			continue
+		}
+		scan.end = sc.End()
+		for _, r := range batch {
 			scan.records = append(scan.records, r)
 			scan.ends = append(scan.ends, scan.end)
 		}
+		batch = batch[:0]
 	}
 	s.log.lastSeq.Store(max(last, s.log.lastSeq.Load()))
 	return scan, sc.Err()
@@ -186,10 +194,10 @@ func (s *Spool) rewriteLog(end int64) error {
 	}
 	seq := s.log.lastSeq.Load()
 	enc := encoder{buf: old}
-	err := enc.add(bootRecord(seq+1, s.cfg.BootID))
+	err := enc.add(bootRecord(seq+1, s.cfg.BootID), false)
 	sync := syncRecord(frame.FileHeaderSize + int64(len(enc.buf)))
 	sync.Seq = seq + 2
-	if err = errors.Join(err, enc.add(sync)); err != nil {
+	if err = errors.Join(err, enc.add(sync, false)); err != nil {
 		return err
 	}
 	fresh, err := frame.Create(s.logPath(), logFormat(), enc.buf)
