@@ -1,0 +1,114 @@
+package vfs
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+)
+
+// dueWait bounds how long a lookup waits for the event of a commit: it is on
+// its way by then, unless what was written was dropped without one.
+const dueWait = 2 * time.Second
+
+// due are the keys that this mount has changed and whose events have not come
+// yet. The uploader forgets an operation when the store has confirmed it and tells
+// so a moment later, from another goroutine; in between neither its overlay nor
+// the listing knows of the change. A lookup that finds nothing pending under a
+// key that is due waits for the event, so that a mount always reads its own writes.
+// The lock is a leaf.
+type due struct {
+	mu   sync.Mutex
+	keys map[string]*dueKey
+}
+
+type dueKey struct {
+	gen  string        // the generation whose event ends it; "" = any
+	told chan struct{} // closed at the end
+}
+
+func newDue() *due { return &due{keys: make(map[string]*dueKey)} }
+
+// mark notes that an event of key will come: that of generation gen, or any.
+func (d *due) mark(key, gen string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.keys[key]; k != nil {
+		k.gen = gen
+		return
+	}
+	d.keys[key] = &dueKey{gen: gen, told: make(chan struct{})}
+}
+
+// told notes the event of a generation of key ("" = none in particular).
+func (d *due) told(key, gen string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.keys[key]; k != nil && (k.gen == "" || gen == "" || k.gen == gen) {
+		d.end(key, k)
+	}
+}
+
+// clear: no event of key is awaited any more.
+func (d *due) clear(key string) { d.told(key, "") }
+
+// end is called with mu held.
+func (d *due) end(key string, k *dueKey) {
+	delete(d.keys, key)
+	close(k.told)
+}
+
+// rename moves the marks of key, or with directory keys of all below.
+func (d *due) rename(from, to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	moved := make(map[string]*dueKey)
+	for key, k := range d.keys {
+		if key == from || strings.HasSuffix(from, "/") && strings.HasPrefix(key, from) {
+			moved[key] = k
+		}
+	}
+	for key, k := range moved {
+		delete(d.keys, key)
+		if old := d.keys[to+key[len(from):]]; old != nil {
+			close(old.told)
+		}
+		d.keys[to+key[len(from):]] = k
+	}
+}
+
+// below lists the keys under a directory that are due.
+func (d *due) below(dir string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var keys []string
+	for key := range d.keys {
+		if strings.HasPrefix(key, dir) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// wait waits until key is not due. It reports whether it was.
+func (d *due) wait(ctx context.Context, key string) bool {
+	d.mu.Lock()
+	k := d.keys[key]
+	d.mu.Unlock()
+	if k == nil {
+		return false
+	}
+	timer := time.NewTimer(dueWait)
+	defer timer.Stop()
+	select {
+	case <-k.told:
+	case <-ctx.Done():
+	case <-timer.C:
+		d.mu.Lock()
+		if d.keys[key] == k {
+			d.end(key, k)
+		}
+		d.mu.Unlock()
+	}
+	return true
+}

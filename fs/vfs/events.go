@@ -1,0 +1,127 @@
+package vfs
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// now is the clock; synctest replaces it.
+func (v *FS) now() time.Time { return time.Now() }
+
+// Event takes in what the uploader did or found; it is uploader.Config.Events.
+func (v *FS) Event(e uploader.Event) {
+	defer v.due.told(e.Key, e.Gen)
+	switch e.Kind {
+	case uploader.Committed:
+		v.committed(e)
+	case uploader.Removed:
+		v.removed(e)
+	case uploader.Reappeared, uploader.ForeignGone:
+		v.unsure(e.Key)
+	case uploader.Conflict:
+		v.conflict(e)
+	case uploader.Failed, uploader.BaseLost:
+		v.tell(e.Key, false)
+	case uploader.LevelDenied, uploader.LevelProved:
+	}
+}
+
+// committed: key is in the store with our bytes. Indexes know it before
+// anybody could ask the store, and handles and inodes go on with the new version.
+func (v *FS) committed(e uploader.Event) {
+	obj := store.Object{Key: e.Key, ETag: e.ETag, Size: e.Size, LastModified: e.LastModified, Headers: &e.Headers}
+	v.attrs.Put(obj)
+	if obj.LastModified.IsZero() {
+		obj.LastModified = v.now()
+	}
+	if strings.HasSuffix(e.Key, "/") {
+		v.settleDir(e.Key, obj)
+		v.listing.NewDir(e.Key)
+		v.rememberBlind(obj)
+		return
+	}
+	listed := obj
+	listed.Headers = nil
+	v.listing.Stored(listed)
+	v.rememberBlind(obj)
+	v.inodes.adopt(e.Key, versionOf(&obj))
+	v.mu.Lock()
+	if of := v.open[e.Key]; of != nil {
+		of.version = versionOf(&obj)
+	}
+	v.mu.Unlock()
+}
+
+// rememberBlind keeps what no listing will ever tell.
+func (v *FS) rememberBlind(obj store.Object) {
+	path, ok := v.policy.PathOf(obj.Key)
+	if !ok {
+		return
+	}
+	if t, err := v.policy.Resolve(path); err == nil && !t.Grants.Has(levels.List) {
+		v.blind.Add(obj.Key, obj)
+	}
+}
+
+// removed: key is gone from the store by our doing.
+func (v *FS) removed(e uploader.Event) {
+	v.attrs.Forget(e.Key)
+	v.blind.Remove(e.Key)
+	if strings.HasSuffix(e.Key, "/") {
+		return // the directory may live on by what is below it; rmdir told the listing
+	}
+	v.listing.Removed(e.Key)
+}
+
+// unsure: what is at key is not what this mount thought.
+func (v *FS) unsure(key string) {
+	v.attrs.Forget(key)
+	v.listing.Forget(parentOf(key))
+	v.tell(key, true)
+}
+
+// conflict: ours went to another name, and somebody else's is at key.
+func (v *FS) conflict(e uploader.Event) {
+	v.log.Warn("file was changed by somebody else meanwhile: both are kept",
+		zap.String("key", e.Key), zap.String("ours", e.To))
+	if e.To != "" {
+		v.renamed(e.Key, e.To)
+		v.tell(e.To, false)
+	}
+	v.unsure(e.Key)
+}
+
+// foreign: a newer version of the name than the kernel knows was found outside of
+// a lookup.
+func (v *FS) foreign(path string, n *node) {
+	v.tellPath(path, Invalidation{Deleted: n == nil})
+}
+
+// tell has the kernel drop what it knows of key.
+func (v *FS) tell(key string, content bool) {
+	p, ok := v.policy.PathOf(key)
+	if !ok {
+		return
+	}
+	ino := v.inodes.live(key)
+	v.tellPath(p, Invalidation{Ino: ino, Content: content})
+}
+
+func (v *FS) tellPath(p string, i Invalidation) {
+	i.Parent, i.Name = path.Split(p)
+	i.Parent = strings.TrimSuffix(i.Parent, "/")
+	v.notices.post(i)
+}
+
+// parentOf is the prefix whose listing shows key.
+func parentOf(key string) string {
+	key = strings.TrimSuffix(key, "/")
+	return key[:strings.LastIndexByte(key, '/')+1]
+}

@@ -1,0 +1,195 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// Handle is one open file description. Its methods are safe for concurrent
+// use; Release ends it.
+type Handle struct {
+	fs     *FS
+	of     *openFile
+	flags  uint32
+	path   string         // at the open, for messages
+	writer *uploader.File // nil = read-only
+	stream cache.Stream
+
+	changed  atomic.Bool // it has written something
+	mu       sync.Mutex
+	released bool
+}
+
+func newHandle(v *FS, of *openFile, path string, flags uint32) *Handle {
+	return &Handle{fs: v, of: of, path: path, flags: flags}
+}
+
+// Ino is the number of the inode that the handle was opened on.
+func (h *Handle) Ino() uint64 { return h.of.ino }
+
+// Gen is the inode's generation.
+func (h *Handle) Gen() uint64 { return h.of.gen }
+
+// Readable tells whether the flags allow reads.
+func (h *Handle) Readable() bool { return h.flags&syscall.O_ACCMODE != syscall.O_WRONLY }
+
+// Writable tells whether the flags allow writes.
+func (h *Handle) Writable() bool {
+	return h.writer != nil && h.flags&syscall.O_ACCMODE != syscall.O_RDONLY
+}
+
+// KeepCache tells whether pages that the kernel has of this inode and generation may
+// be used: always, since another version is another generation, and local writes
+// go through the kernel.
+func (h *Handle) KeepCache() bool { return true }
+
+// ReadAt reads like pread(2): n < len(p) with a nil error means end of file. A
+// version that is gone gives ESTALE, unless no handle of it has returned a byte
+// yet: then the reader goes on with the newer one.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if !h.Readable() {
+		return 0, fail("read", h.path, syscall.EBADF)
+	}
+	for tries := 0; ; tries++ {
+		s := h.of.source()
+		n, err := s.read(ctx, h.fs.cache, &h.stream, p, off)
+		switch {
+		case err == nil, err == io.EOF: //nolint:errorlint // a failure whose cause is an EOF is not the file's end
+			if n > 0 && s.stored() {
+				h.of.returned.Store(true)
+			}
+			return n, nil
+		// Bytes in front of a failure are not returned: the kernel takes a short
+		// answer for the file's end and would keep zeros behind it.
+		case tries > 2 || !h.recover(ctx, s, err):
+			return 0, h.readError(ctx, err)
+		}
+	}
+}
+
+// recover tells whether a failed read is worth another try: the file's source
+// has moved on, or the handles could be pinned to a newer version.
+func (h *Handle) recover(ctx context.Context, s source, err error) bool {
+	if now := h.of.source(); now.local != s.local || now.kept != s.kept || versionOf(&now.obj) != versionOf(&s.obj) {
+		return true
+	}
+	if !s.stored() || !isVersionGone(err) {
+		return false
+	}
+	path, ok := h.fs.policy.PathOf(h.fs.keyOf(h.of))
+	if !ok {
+		return false
+	}
+	n, err := h.fs.refind(ctx, "read", path)
+	if err != nil || n.dir || n.link {
+		return false
+	}
+	if n.pending() {
+		h.fs.localize(h.of, n.target.Key)
+		return true
+	}
+	if versionOf(n.obj) == versionOf(&s.obj) {
+		return false
+	}
+	h.fs.foreign(path, &n)
+	return h.of.repin(*n.obj)
+}
+
+// readError gives a read's failure its number. A refused read says nothing of
+// the file's existence: only a listing without it does.
+func (h *Handle) readError(ctx context.Context, err error) error {
+	switch {
+	case isVersionGone(err):
+		return errors.Join(fail("read", h.path, syscall.ESTALE), err)
+	case errors.Is(err, store.ErrPermission):
+		if _, err2 := h.fs.refind(ctx, "read", h.path); isAbsent(err2) {
+			return fail("read", h.path, syscall.ENOENT)
+		}
+		return fail("read", h.path, syscall.EACCES)
+	case errors.Is(err, store.ErrArchived):
+		if seen, _ := h.fs.warned.ContainsOrAdd(h.path, struct{}{}); !seen {
+			h.fs.log.Warn("object is archived: restore it before it can be read", zap.String("path", h.path))
+		}
+		return fail("read", h.path, syscall.EIO)
+	}
+	return wrap("read", h.path, err)
+}
+
+// Flush is the close(2) of one descriptor: what was written is safe in the spool
+// when it returns.
+func (h *Handle) Flush(ctx context.Context) error {
+	if h.writer == nil {
+		return nil
+	}
+	return wrap("flush", h.path, h.writer.Flush(ctx))
+}
+
+// Fsync has what was written to the file, by any handle, on stable storage.
+func (h *Handle) Fsync(ctx context.Context) error {
+	if h.writer != nil {
+		return wrap("fsync", h.path, h.writer.Sync(ctx))
+	}
+	if s := h.of.source(); s.local != nil {
+		return wrap("fsync", h.path, s.local.Sync(ctx))
+	}
+	return nil
+}
+
+// Release ends the handle. A second one gives EBADF.
+func (h *Handle) Release(ctx context.Context) (err error) {
+	h.mu.Lock()
+	if h.released {
+		h.mu.Unlock()
+		return fail("release", h.path, syscall.EBADF)
+	}
+	h.released = true
+	h.mu.Unlock()
+	if h.writer != nil {
+		h.noteGeneration()
+		err = wrap("release", h.path, h.writer.Release(ctx, true))
+	}
+	h.fs.leave(h.of)
+	return err
+}
+
+// write runs a change of the file's bytes. An event will tell of its upload, and from
+// the first change on every handle of the file sees the uploader's bytes.
+func (h *Handle) write(do func(*uploader.File) error) error {
+	first := h.changed.CompareAndSwap(false, true)
+	key := h.fs.keyOf(h.of)
+	if first && key != "" {
+		h.fs.due.mark(key, "")
+	}
+	h.of.timed.Store(false)
+	err := do(h.writer)
+	if first && key != "" {
+		h.fs.localize(h.of, key)
+	}
+	return err
+}
+
+// noteGeneration tells which generation is awaited, once no more is written by this
+// handle.
+func (h *Handle) noteGeneration() {
+	key := h.fs.keyOf(h.of)
+	if !h.changed.Load() || key == "" {
+		return
+	}
+	if info, ok := h.fs.up.Lookup(key); ok && info.Kind == uploader.KindFile && !settled(info) {
+		h.fs.due.mark(key, info.Gen)
+	}
+}
+
+// Stat is fstat(2): of the version that was opened and the writes on it, also when
+// the name is gone.
+func (h *Handle) Stat(ctx context.Context) (Attr, error) { return h.fs.openAttr(ctx, h.of, h.path) }

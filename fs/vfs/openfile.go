@@ -1,0 +1,210 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// openFile is what the handles of one version of one file share. Its bytes come
+// from the first of these that is set:
+//
+//	kept   an unnamed temporary file: the version was replaced while open
+//	local  the uploader: pending, or written to while the handles are open
+//	obj    the cache: a stored version, pinned by its ETag
+//
+// A handle on a stored version moves to local when this mount begins to write
+// the same version, and never back: the uploader goes on serving the file, by
+// its new version, after the commit.
+type openFile struct {
+	ino, gen uint64 // constant
+
+	// Guarded by FS.mu: the file's place in the tables.
+	key     string // the last one, once nameless
+	version string // of obj, as versionOf says; "" once local
+	named   bool   // it is FS.open[key]
+	handles int
+
+	// appending orders O_APPEND writes: finding the end and writing there. It is
+	// taken before mu, and held over one write into the uploader, which is local.
+	appending sync.Mutex
+
+	returned atomic.Bool // some handle has returned bytes of obj: no re-pin
+	timed    atomic.Bool // utimens came after the last write
+
+	mu    sync.Mutex
+	obj   store.Object
+	local *uploader.File // with one read handle of ours counted
+	kept  *os.File
+	size  int64  // of kept
+	lost  bool   // replaced, and the bytes could not be kept: ESTALE
+	hold  func() // releases the delete that was held back for this file; nil = none
+	ended bool
+}
+
+// source is where a read goes, taken under the lock and used without it.
+type source struct {
+	obj   store.Object
+	local *uploader.File
+	kept  *os.File
+	size  int64
+	lost  bool
+}
+
+func (o *openFile) source() source {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := source{obj: o.obj, local: o.local, kept: o.kept, size: o.size, lost: o.lost}
+	if s.kept == nil && s.local == nil {
+		s.size = s.obj.Size
+	}
+	return s
+}
+
+// length is the file's size as its handles see it, in bytes.
+func (s source) length() int64 {
+	if s.kept == nil && s.local != nil {
+		return s.local.Info().Size
+	}
+	return s.size
+}
+
+// stored: the bytes are those of a version in the store.
+func (s source) stored() bool { return s.kept == nil && s.local == nil && !s.lost }
+
+// read fills p from off; n < len(p) with io.EOF at the end.
+func (s source) read(ctx context.Context, c *cache.Cache, stream *cache.Stream, p []byte, off int64) (int, error) {
+	switch {
+	case s.kept != nil:
+		return s.kept.ReadAt(p, off)
+	case s.lost:
+		return 0, syscall.ESTALE
+	case s.local != nil:
+		return s.local.ReadAt(ctx, p, off)
+	}
+	version := cache.Object{Key: s.obj.Key, ETag: s.obj.ETag, Size: s.obj.Size, ModTime: s.obj.LastModified}
+	return c.ReadAt(ctx, version, stream, p, off)
+}
+
+// attach moves the handles to the uploader's file, whose read handle passes
+// into the openFile's hands. One that has a file already gives f back.
+func (o *openFile) attach(f *uploader.File) {
+	o.mu.Lock()
+	had := o.local != nil || o.kept != nil || o.lost || o.ended
+	if !had {
+		o.local = f
+	}
+	o.mu.Unlock()
+	if had {
+		_ = f.Release(context.Background(), false) // a read handle has nothing to seal
+	}
+}
+
+// repin makes the handles follow obj, a newer version, while none of them has
+// returned a byte of the old one.
+func (o *openFile) repin(obj store.Object) bool {
+	if o.returned.Load() {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.local != nil || o.kept != nil || o.lost {
+		return false
+	}
+	o.obj = obj
+	return true
+}
+
+// keep copies the bytes of a stored version into an unnamed temporary file in
+// dir, so that they outlive the object. It is called before the object is replaced,
+// by the one that asks for it. A version larger than bound bytes, or one that
+// can not be read, is lost: its handles get what the cache still has, then ESTALE, never
+// other bytes.
+func (o *openFile) keep(ctx context.Context, c *cache.Cache, dir string, bound int64) error {
+	s := o.source()
+	if !s.stored() || s.size > bound {
+		return nil
+	}
+	file, err := spill(ctx, c, s, dir)
+	if err != nil {
+		return fmt.Errorf("keep %q: %w", s.obj.Key, err)
+	}
+	o.mu.Lock()
+	if o.kept == nil && o.local == nil {
+		o.kept, o.size, file = file, s.size, nil
+	}
+	o.mu.Unlock()
+	if file != nil {
+		return file.Close()
+	}
+	return nil
+}
+
+// spill makes the temporary file. It has no name from the start on, so that
+// nothing is left of it however the program ends.
+func spill(ctx context.Context, c *cache.Cache, s source, dir string) (*os.File, error) {
+	file, err := os.CreateTemp(dir, "s3levelfs-open-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	var stream cache.Stream
+	buf := make([]byte, min(s.size, 1<<20))
+	for off := int64(0); off < s.size; {
+		n, err := s.read(ctx, c, &stream, buf, off)
+		if n > 0 {
+			if _, err := file.WriteAt(buf[:n], off); err != nil {
+				return nil, errors.Join(err, file.Close())
+			}
+			off += int64(n)
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || off < s.size) {
+			return nil, errors.Join(err, file.Close())
+		}
+	}
+	return file, nil
+}
+
+// holdDelete remembers how to let the delete go that waits for this file. One
+// that waits already goes on waiting.
+func (o *openFile) holdDelete(release func()) {
+	o.mu.Lock()
+	old := o.hold
+	o.hold = release
+	if o.ended {
+		old, o.hold = release, nil
+	}
+	o.mu.Unlock()
+	if old != nil {
+		old()
+	}
+}
+
+// end releases everything, after the last handle.
+func (o *openFile) end() {
+	o.mu.Lock()
+	local, kept, hold := o.local, o.kept, o.hold
+	o.local, o.kept, o.hold = nil, nil, nil
+	o.lost, o.ended = true, true
+	o.mu.Unlock()
+	if local != nil {
+		_ = local.Release(context.Background(), false) // a read handle has nothing to seal
+	}
+	if kept != nil {
+		_ = kept.Close() // an unnamed temporary file: nothing to lose
+	}
+	if hold != nil {
+		hold()
+	}
+}

@@ -1,0 +1,193 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// Unlink removes a file or symlink. An open file goes on working: a pending one in
+// the spool, a stored one because its delete is held back until the last close.
+func (v *FS) Unlink(ctx context.Context, path string) error {
+	const op = "unlink"
+	n, err := v.find(ctx, op, path)
+	if err != nil {
+		return err
+	}
+	if n.dir {
+		return fail(op, path, syscall.EISDIR)
+	}
+	if err := v.removable(op, &n); err != nil {
+		return err
+	}
+	o := uploader.RemoveOptions{Wait: v.firstRemove(n.target)}
+	of := v.opened(n.target.Key)
+	if of != nil && (n.obj != nil || n.info.Base.State == uploader.Present) {
+		o.Hold, o.Wait = uploader.NewHold(), false
+	}
+	if err := v.up.Remove(ctx, n.target.Key, n.base(), o); err != nil {
+		if o.Hold != nil {
+			v.up.Release(o.Hold)
+		}
+		return v.removeFailed(op, path, err)
+	}
+	if o.Hold != nil {
+		of.holdDelete(func() { v.up.Release(o.Hold) })
+	}
+	if o.Wait {
+		v.removedHere(n.target)
+	}
+	v.dropName(&n)
+	return nil
+}
+
+// dropName forgets a file whose name is gone.
+func (v *FS) dropName(n *node) {
+	key := n.target.Key
+	v.unlinked(key)
+	if v.removing(key) {
+		v.due.mark(key, "")
+	} else {
+		v.due.clear(key)
+	}
+	v.listing.Removed(key)
+	v.blind.Remove(key)
+	v.touch(n.target.Parent)
+}
+
+// removable refuses what the level or the mount does not allow to be removed.
+func (v *FS) removable(op string, n *node) error {
+	if n.target.Kind != levels.Entry {
+		if n.path == "" || n.dir {
+			return fail(op, n.path, syscall.EBUSY)
+		}
+		return fail(op, n.path, syscall.EACCES)
+	}
+	if err := v.writable(op, n.path); err != nil {
+		return err
+	}
+	return v.need(op, n.path, n.target, levels.Delete)
+}
+
+// firstRemove tells whether nothing has been removed in the level yet: then the
+// store's answer is waited for.
+func (v *FS) firstRemove(t levels.Target) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return !v.first[t.Prefix].removed
+}
+
+func (v *FS) removedHere(t levels.Target) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	seen := v.first[t.Prefix]
+	seen.removed = true
+	v.first[t.Prefix] = seen
+}
+
+// removeFailed: a version that the remover did not know of is not removed.
+func (v *FS) removeFailed(op, path string, err error) error {
+	if isVersionGone(err) {
+		return errors.Join(fail(op, path, syscall.ESTALE), err)
+	}
+	return refused(op, path, err)
+}
+
+// Rmdir removes an empty directory. Whether it is empty is asked of the store:
+// what others put there meanwhile is never lost.
+func (v *FS) Rmdir(ctx context.Context, path string) error {
+	const op = "rmdir"
+	n, err := v.find(ctx, op, path)
+	if err != nil {
+		return err
+	}
+	if !n.dir {
+		return fail(op, path, syscall.ENOTDIR)
+	}
+	if err := v.removable(op, &n); err != nil {
+		return err
+	}
+	if err := v.vacant(ctx, op, &n); err != nil {
+		return err
+	}
+	return v.removeDir(ctx, op, &n)
+}
+
+// removeDir removes the marker of a directory that is known to be empty.
+func (v *FS) removeDir(ctx context.Context, op string, n *node) error {
+	dir := n.target.DirPrefix()
+	if err := v.up.Rmdir(ctx, n.target.Key, v.markerBase(n)); err != nil {
+		return v.removeFailed(op, n.path, err)
+	}
+	v.unlinked(dir)
+	v.dirGone(dir)
+	v.dirs.Remove(dir)
+	v.blind.Remove(dir)
+	v.touch(n.target.Parent)
+	return nil
+}
+
+// markerBase is what is known of a directory's marker.
+func (v *FS) markerBase(n *node) uploader.Base {
+	if n.info != nil {
+		return n.info.Base
+	}
+	facts, _ := v.dirs.Get(n.target.DirPrefix())
+	if facts.marker && facts.obj.ETag != "" {
+		return uploader.Base{State: uploader.Present, ETag: facts.obj.ETag, ModTime: facts.obj.LastModified}
+	}
+	return uploader.Base{State: uploader.Unknown}
+}
+
+// vacant gives ENOTEMPTY for a directory with anything in it: pending, or in
+// the store and not about to be removed. A level that can not be listed can not prove
+// that a directory is empty: EACCES.
+func (v *FS) vacant(ctx context.Context, op string, n *node) error {
+	dir := n.target.DirPrefix()
+	for _, info := range v.up.Children(dir) {
+		if info.Kind == uploader.KindFile || info.Kind == uploader.KindDir {
+			return fail(op, n.path, syscall.ENOTEMPTY)
+		}
+	}
+	if err := v.need(op, n.path, n.target, levels.List); err != nil {
+		return err
+	}
+	// A listing may show what has been removed while it was under way: only a
+	// second one that shows it still is a proof.
+	for range 2 {
+		empty, err := v.listing.Empty(ctx, dir)
+		if err == nil && !empty {
+			empty, err = v.onlyTombstones(ctx, dir)
+		}
+		switch {
+		case err != nil:
+			return wrap(op, n.path, err)
+		case empty:
+			return nil
+		}
+	}
+	return fail(op, n.path, syscall.ENOTEMPTY)
+}
+
+// onlyTombstones: all that the store has below dir is about to be removed.
+func (v *FS) onlyTombstones(ctx context.Context, dir string) (bool, error) {
+	for obj, err := range v.listing.Walk(ctx, dir) {
+		if err != nil {
+			return false, err
+		}
+		if obj.Key != dir && !v.removing(obj.Key) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// removing: a key of the store has been removed here, and the store does not know yet.
+func (v *FS) removing(key string) bool {
+	info, ok := v.up.Lookup(strings.TrimSuffix(key, "/"))
+	return ok && info.Kind == uploader.KindTombstone
+}

@@ -1,0 +1,238 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// empty: nothing but perhaps the size is to be changed.
+func (s SetAttr) empty() bool {
+	return s.Mode == nil && s.UID == nil && s.GID == nil && s.Atime == nil && s.Mtime == nil
+}
+
+// SetAttr is chmod, chown, utimensat and truncate by path, or on an open file
+// without a name.
+func (v *FS) SetAttr(ctx context.Context, r Ref, s SetAttr) (Attr, error) {
+	const op = "setattr"
+	n, of, err := v.byRef(ctx, op, r)
+	if err != nil {
+		return Attr{}, err
+	}
+	if of != nil {
+		return v.setGone(ctx, of, r.Path, s)
+	}
+	if err := v.writable(op, r.Path); err != nil {
+		return Attr{}, err
+	}
+	if s.Size != nil {
+		if err := v.truncate(ctx, &n, *s.Size); err != nil {
+			return Attr{}, err
+		}
+		if n, err = v.find(ctx, op, r.Path); err != nil {
+			return Attr{}, err
+		}
+	}
+	if !s.empty() {
+		if err := v.change(ctx, &n, func(h *store.Headers) error { return v.encode(s, h, &n) }); err != nil {
+			return Attr{}, err
+		}
+		if of := v.opened(n.target.Key); of != nil && s.Mtime != nil && !n.dir {
+			of.timed.Store(true)
+		}
+		if n, err = v.find(ctx, op, r.Path); err != nil {
+			return Attr{}, err
+		}
+	}
+	return v.attr(ctx, &n, true)
+}
+
+// truncate sets the size by path: a short write handle of its own.
+func (v *FS) truncate(ctx context.Context, n *node, size int64) error {
+	flags := uint32(syscall.O_WRONLY)
+	if size == 0 {
+		flags |= syscall.O_TRUNC
+	}
+	h, err := v.openNode(ctx, n, flags)
+	if err != nil {
+		return err
+	}
+	if size != 0 {
+		err = h.truncate(ctx, size)
+	}
+	if err == nil {
+		err = h.Flush(ctx)
+	}
+	return errors.Join(err, h.Release(ctx))
+}
+
+// setGone changes an open file whose name is gone: nothing is kept of it but its size.
+func (v *FS) setGone(ctx context.Context, of *openFile, path string, s SetAttr) (Attr, error) {
+	local := of.source().local
+	if s.Size != nil {
+		if local == nil {
+			return Attr{}, fail("truncate", path, syscall.ESTALE)
+		}
+		if err := local.Truncate(ctx, *s.Size); err != nil {
+			return Attr{}, wrap("truncate", path, err)
+		}
+	}
+	if local != nil && !s.empty() {
+		h := local.Info().Headers.Clone()
+		if err := v.encode(s, &h, &node{}); err != nil {
+			return Attr{}, wrap("setattr", path, err)
+		}
+		of.timed.Store(s.Mtime != nil || of.timed.Load())
+		if err := local.SetHeaders(h); err != nil {
+			return Attr{}, wrap("setattr", path, err)
+		}
+	}
+	return v.openAttr(ctx, of, path)
+}
+
+// SetAttr is ftruncate, fchmod, fchown and futimens.
+func (h *Handle) SetAttr(ctx context.Context, s SetAttr) (Attr, error) {
+	if s.Size != nil && h.Writable() {
+		if err := h.truncate(ctx, *s.Size); err != nil {
+			return Attr{}, err
+		}
+		s.Size = nil
+	}
+	if s.Size == nil && s.empty() {
+		return h.Stat(ctx)
+	}
+	key := h.fs.keyOf(h.of)
+	path, ok := h.fs.policy.PathOf(key)
+	if key == "" || !ok {
+		return h.fs.setGone(ctx, h.of, h.path, s)
+	}
+	if _, err := h.fs.SetAttr(ctx, Ref{Path: path, Ino: h.of.ino, Gen: h.of.gen}, s); err != nil {
+		return Attr{}, err
+	}
+	return h.Stat(ctx)
+}
+
+// encode writes the changes into headers. Those of a file that is being written get
+// the time of the last write, which the uploader leaves alone from now on.
+func (v *FS) encode(s SetAttr, h *store.Headers, n *node) error {
+	o := store.Object{Headers: h}
+	if n.pending() {
+		o.Size = n.info.Size
+	} else if n.obj != nil {
+		o.Size = n.obj.Size
+	}
+	p := attrs.Decode(o)
+	if s.Mode != nil {
+		p.Has |= attrs.HasMode
+		p.Mode = *s.Mode & permMask
+		switch {
+		case n.dir:
+			p.Mode |= attrs.TypeDir
+		case p.IsSymlink():
+			p.Mode |= attrs.TypeSymlink
+		default:
+			p.Mode |= attrs.TypeRegular
+		}
+	}
+	if s.UID != nil {
+		p.Has |= attrs.HasUID
+		p.UID = *s.UID
+	}
+	if s.GID != nil {
+		p.Has |= attrs.HasGID
+		p.GID = *s.GID
+	}
+	if s.Atime != nil {
+		p.Atime = *s.Atime
+	}
+	if s.Mtime != nil {
+		p.Mtime = *s.Mtime
+	} else if v.rewritten(n) || n.pending() && p.Mtime.IsZero() {
+		p.Mtime = n.info.ModTime
+	}
+	return p.Encode(h)
+}
+
+// change rewrites a node's headers: in the pending generation where there is
+// one, else by a self-copy that the uploader coalesces. The self-copy reads the
+// object, so that it needs Get besides Put.
+func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) error) error {
+	const op = "setattr"
+	if n.link || n.target.Kind != levels.Entry {
+		return fail(op, n.path, syscall.EPERM)
+	}
+	want := levels.Put
+	if !n.pending() && !n.dir {
+		want |= levels.Get
+	}
+	if err := v.need(op, n.path, n.target, want); err != nil {
+		return err
+	}
+	if n.dir {
+		return v.changeDir(ctx, n, edit)
+	}
+	h, err := v.headers(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := edit(&h); err != nil {
+		return tooLarge(op, n.path, err)
+	}
+	if n.pending() {
+		if f := v.up.File(n.target.Key); f != nil {
+			return wrap(op, n.path, errors.Join(f.SetHeaders(h), f.Release(ctx, false)))
+		}
+	}
+	v.due.mark(n.target.Key, "")
+	return refused(op, n.path, v.up.SetHeaders(ctx, n.target.Key, n.base(), h))
+}
+
+// changeDir rewrites the headers of a directory's marker, and makes one where there
+// is none: what an implied directory should remember needs a place.
+func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) error) error {
+	const op = "setattr"
+	facts, _, err := v.dirFacts(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	var h store.Headers
+	base := uploader.Base{State: uploader.Absent}
+	switch {
+	case n.info != nil:
+		h, base = n.info.Headers.Clone(), n.info.Base
+	case facts.marker:
+		h = facts.obj.Headers.Clone()
+		base = uploader.Base{
+			State: uploader.Present, ETag: facts.obj.ETag, ModTime: facts.obj.LastModified, Headers: facts.obj.Headers,
+		}
+	}
+	if err := edit(&h); err != nil {
+		return tooLarge(op, n.path, err)
+	}
+	if base.State != uploader.Present && n.info == nil {
+		err = v.up.Mkdir(ctx, n.target.Key, h)
+	} else {
+		err = v.up.SetHeaders(ctx, n.target.DirPrefix(), base, h)
+	}
+	if err != nil {
+		return refused(op, n.path, err)
+	}
+	v.dirs.Add(n.target.DirPrefix(), dirFacts{
+		marker: true, until: v.fixedUntil(),
+		obj: store.Object{Key: n.target.DirPrefix(), ETag: base.ETag, LastModified: base.ModTime, Headers: &h},
+	})
+	return nil
+}
+
+// tooLarge: the metadata has 2 KiB.
+func tooLarge(op, path string, err error) error {
+	if errors.Is(err, attrs.ErrMetadataTooLarge) {
+		return errors.Join(fail(op, path, syscall.ENOSPC), err)
+	}
+	return wrap(op, path, err)
+}

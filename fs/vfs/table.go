@@ -1,0 +1,156 @@
+package vfs
+
+import (
+	"slices"
+	"strings"
+)
+
+// share gives the open file of a node, a new one where none has its version, and
+// counts a handle. An open file of another version, which no local write
+// has touched, loses its name to the new one.
+func (v *FS) share(n *node) *openFile {
+	ino, gen := v.number(n, false)
+	version := ""
+	if !n.pending() && n.obj != nil {
+		version = versionOf(n.obj)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	of := v.open[n.target.Key]
+	if of != nil && of.version != "" && version != "" && of.version != version {
+		v.unname(of)
+		of = nil
+	}
+	if of == nil {
+		of = &openFile{ino: ino, gen: gen, key: n.target.Key, version: version, named: true}
+		if n.obj != nil {
+			of.obj = *n.obj
+		}
+		v.open[of.key] = of
+		v.inodes.hold(ino)
+	}
+	if version == "" {
+		of.version = ""
+	}
+	of.handles++
+	return of
+}
+
+// unname takes the name from an open file; its number finds it from now on.
+// Called with FS.mu held.
+func (v *FS) unname(of *openFile) {
+	if !of.named {
+		return
+	}
+	of.named = false
+	delete(v.open, of.key)
+	v.gone[of.ino] = append(v.gone[of.ino], of)
+}
+
+// leave takes a handle away; the last one ends the open file.
+func (v *FS) leave(of *openFile) {
+	v.mu.Lock()
+	of.handles--
+	last := of.handles == 0
+	if last {
+		if of.named {
+			delete(v.open, of.key)
+		} else {
+			v.ungone(of)
+		}
+	}
+	v.mu.Unlock()
+	if last {
+		of.end()
+		v.inodes.drop(of.ino)
+	}
+}
+
+// ungone drops an open file from the table of nameless ones. Called with FS.mu held.
+func (v *FS) ungone(of *openFile) {
+	rest := slices.DeleteFunc(v.gone[of.ino], func(o *openFile) bool { return o == of })
+	if len(rest) == 0 {
+		delete(v.gone, of.ino)
+		return
+	}
+	v.gone[of.ino] = rest
+}
+
+// opened gives the open file that has the name key now, nil if none.
+func (v *FS) opened(key string) *openFile {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.open[key]
+}
+
+// readers lists the open files whose bytes may be those of the object at key:
+// the one of that name, and nameless ones of older days.
+func (v *FS) readers(key string) []*openFile {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []*openFile
+	if of := v.open[key]; of != nil {
+		out = append(out, of)
+	}
+	for _, list := range v.gone {
+		for _, of := range list {
+			if of.key == key {
+				out = append(out, of)
+			}
+		}
+	}
+	return out
+}
+
+// unlinked takes the name key from its inode and its open file.
+func (v *FS) unlinked(key string) {
+	v.mu.Lock()
+	if of := v.open[key]; of != nil {
+		v.unname(of)
+	}
+	v.mu.Unlock()
+	v.inodes.unname(key)
+}
+
+// renamed moves open files and inodes from one name to another; with directory
+// keys, which end in a slash, all below. What had the new name loses it.
+func (v *FS) renamed(from, to string) {
+	v.mu.Lock()
+	if old := v.open[to]; old != nil {
+		v.unname(old)
+	}
+	var moved []*openFile
+	for key, of := range v.open {
+		if key == from || strings.HasSuffix(from, "/") && strings.HasPrefix(key, from) {
+			moved = append(moved, of)
+		}
+	}
+	for _, of := range moved {
+		delete(v.open, of.key)
+		of.key = to + of.key[len(from):]
+		v.open[of.key] = of
+	}
+	v.mu.Unlock()
+	v.inodes.rename(from, to)
+}
+
+// localize makes every handle of a key see the uploader's file, which somebody
+// has begun to write.
+func (v *FS) localize(of *openFile, key string) {
+	v.mu.Lock()
+	of.version = ""
+	v.mu.Unlock()
+	if f := v.up.File(key); f != nil {
+		of.attach(f)
+	}
+}
+
+// keyOf gives the name that an open file has now, "" if none.
+func (v *FS) keyOf(of *openFile) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !of.named {
+		return ""
+	}
+	return of.key
+}

@@ -1,0 +1,70 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// baseReader reads what a delta builds on through the cache.
+type baseReader struct{ cache *cache.Cache }
+
+// NewBase is what the uploader reads base bytes through ([uploader.Config].Base).
+func NewBase(c *cache.Cache) uploader.BaseReader { return baseReader{c} }
+
+// ReadBase fills p with bytes of the pinned version.
+func (b baseReader) ReadBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error {
+	obj := cache.Object{Key: key, ETag: etag, Size: size}
+	_, err := b.cache.ReadAt(ctx, obj, nil, p, off)
+	if errors.Is(err, store.ErrNotExist) {
+		return errors.Join(store.ErrChanged, err)
+	}
+	return err
+}
+
+// WriteLevels are the policy's levels as the uploader wants them.
+func WriteLevels(p *levels.Policy) []uploader.Level {
+	var out []uploader.Level
+	for _, l := range p.LevelPrefixes() {
+		out = append(out, uploader.Level{
+			Prefix: l.Prefix,
+			CanPut: l.Grants.Has(levels.Put), CanGet: l.Grants.Has(levels.Get),
+			CanList: l.Grants.Has(levels.List), CanDelete: l.Grants.Has(levels.Delete),
+		})
+	}
+	return out
+}
+
+// OwnKeys tells the keys of the identity's own prefixes, for attrs.Config.Own.
+func OwnKeys(p *levels.Policy) func(key string) bool {
+	var own []string
+	for _, l := range p.LevelPrefixes() {
+		if l.Level == levels.Private || l.Level == levels.ProtectedOwn {
+			own = append(own, l.Prefix)
+		}
+	}
+	return func(key string) bool {
+		for _, prefix := range own {
+			if strings.HasPrefix(key, prefix) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// Stamp records the time of the last write, for uploader.Config.Stamp. Headers that have no
+// room for it stay as they are: the store's own date does then.
+func Stamp(h *store.Headers, mod time.Time) {
+	p := attrs.Decode(store.Object{Headers: h})
+	link := p.Link
+	p = attrs.Posix{Mtime: mod, Link: link}
+	_ = p.Encode(h)
+}

@@ -1,0 +1,257 @@
+package vfs
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// Extended attributes are headers: user.s3.<header> is a header of S3,
+// user.s3levelfs.<fact> tells what the mount knows of the file (read-only),
+// and every other user.<name> is the metadata x-amz-meta-<name>. Other
+// namespaces hold nothing.
+const (
+	xattrUser = "user."
+	xattrS3   = "user.s3."
+	xattrOwn  = "user.s3levelfs."
+)
+
+// headerField finds the header of a user.s3.* name; nil = none.
+func headerField(h *store.Headers, name string) *string {
+	switch strings.TrimPrefix(name, xattrS3) {
+	case "content-type":
+		return &h.ContentType
+	case "cache-control":
+		return &h.CacheControl
+	case "content-disposition":
+		return &h.ContentDisposition
+	case "content-encoding":
+		return &h.ContentEncoding
+	case "content-language":
+		return &h.ContentLanguage
+	case "expires":
+		return &h.Expires
+	}
+	return nil
+}
+
+// headerNames are the names that headerField knows, in order.
+func headerNames() []string {
+	return []string{
+		xattrS3 + "cache-control", xattrS3 + "content-disposition", xattrS3 + "content-encoding",
+		xattrS3 + "content-language", xattrS3 + "content-type", xattrS3 + "expires",
+	}
+}
+
+// fact tells what the mount knows of a file; "" = nothing.
+func (v *FS) fact(n *node, name string) string {
+	switch strings.TrimPrefix(name, xattrOwn) {
+	case "key":
+		return n.key()
+	case "level":
+		return n.target.Level.String()
+	case "identity":
+		return v.policy.Identity().ID
+	case "state":
+		if n.info != nil {
+			return n.info.State.String()
+		}
+		return "clean"
+	case "error":
+		if n.info != nil && n.info.Err != nil {
+			return n.info.Err.Error()
+		}
+	case "etag":
+		switch {
+		case n.obj != nil:
+			return n.obj.ETag
+		case n.info != nil:
+			return n.info.Base.ETag
+		}
+	case "storage-class":
+		switch {
+		case n.obj != nil && n.obj.StorageClass != "":
+			return n.obj.StorageClass
+		case n.pending() && n.info.Headers.StorageClass != "":
+			return n.info.Headers.StorageClass
+		case !n.dir:
+			return "STANDARD"
+		}
+	}
+	return ""
+}
+
+// xattrNode finds what an operation on extended attributes is about. An open file
+// without a name is judged by what is left of it.
+func (v *FS) xattrNode(ctx context.Context, op string, r Ref) (node, error) {
+	n, of, err := v.byRef(ctx, op, r)
+	if of != nil {
+		n = v.openNodeOf(of, r.Path)
+	}
+	return n, err
+}
+
+// xattrHeaders gives the headers that carry a node's attributes; there may be none.
+func (v *FS) xattrHeaders(ctx context.Context, n *node) (store.Headers, error) {
+	switch {
+	case n.link:
+		return store.Headers{}, nil
+	case !n.dir:
+		if n.info == nil && !n.target.Grants.Has(levels.Get) {
+			return store.Headers{}, nil
+		}
+		return v.headers(ctx, n)
+	case n.info != nil:
+		return n.info.Headers, nil
+	}
+	facts, _, err := v.dirFacts(ctx, n, true)
+	if err != nil || !facts.marker || facts.obj.Headers == nil {
+		return store.Headers{}, err
+	}
+	return *facts.obj.Headers, nil
+}
+
+// GetXattr returns the value of an extended attribute; ENODATA where there is none.
+// The caller answers ERANGE.
+func (v *FS) GetXattr(ctx context.Context, r Ref, name string) ([]byte, error) {
+	const op = "getxattr"
+	if !strings.HasPrefix(name, xattrUser) {
+		return nil, fail(op, r.Path, syscall.ENODATA) // without a look: ls -l asks for them on every file
+	}
+	n, err := v.xattrNode(ctx, op, r)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(name, xattrOwn) {
+		if fact := v.fact(&n, name); fact != "" {
+			return []byte(fact), nil
+		}
+		return nil, fail(op, r.Path, syscall.ENODATA)
+	}
+	h, err := v.xattrHeaders(ctx, &n)
+	if err != nil {
+		return nil, err
+	}
+	if value, ok := getHeader(h, name); ok {
+		return value, nil
+	}
+	return nil, fail(op, r.Path, syscall.ENODATA)
+}
+
+// getHeader reads an attribute that is a header.
+func getHeader(h store.Headers, name string) ([]byte, bool) {
+	if strings.HasPrefix(name, xattrS3) {
+		if field := headerField(&h, name); field != nil {
+			return []byte(*field), *field != ""
+		}
+	}
+	return attrs.GetXattr(h, name)
+}
+
+// ListXattr lists the names that GetXattr knows for a file, in order.
+func (v *FS) ListXattr(ctx context.Context, r Ref) ([]string, error) {
+	n, err := v.xattrNode(ctx, "listxattr", r)
+	if err != nil {
+		return nil, err
+	}
+	h, err := v.xattrHeaders(ctx, &n)
+	if err != nil {
+		return nil, err
+	}
+	names := attrs.ListXattr(h)
+	for _, name := range headerNames() {
+		if *headerField(&h, name) != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// SetXattr sets an extended attribute under XATTR_CREATE (EEXIST) and
+// XATTR_REPLACE (ENODATA).
+func (v *FS) SetXattr(ctx context.Context, r Ref, name string, value []byte, flags uint32) error {
+	const op = "setxattr"
+	if err := v.storable(op, r.Path, name); err != nil {
+		return err
+	}
+	return v.changeXattr(ctx, op, r, func(h *store.Headers) error {
+		_, there := getHeader(*h, name)
+		switch {
+		case there && flags&XattrCreate != 0:
+			return syscall.EEXIST
+		case !there && flags&XattrReplace != 0:
+			return syscall.ENODATA
+		}
+		if strings.HasPrefix(name, xattrS3) {
+			if !headerValue(value) {
+				return syscall.EINVAL
+			}
+			*headerField(h, name) = string(value)
+			return nil
+		}
+		return attrs.SetXattr(h, name, value)
+	})
+}
+
+// headerValue: what a header can carry, and more than nothing.
+func headerValue(value []byte) bool {
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return len(value) > 0
+}
+
+// RemoveXattr removes an extended attribute; ENODATA where there is none.
+func (v *FS) RemoveXattr(ctx context.Context, r Ref, name string) error {
+	const op = "removexattr"
+	if err := v.storable(op, r.Path, name); err != nil {
+		return err
+	}
+	return v.changeXattr(ctx, op, r, func(h *store.Headers) error {
+		if strings.HasPrefix(name, xattrS3) {
+			field := headerField(h, name)
+			if *field == "" {
+				return syscall.ENODATA
+			}
+			*field = ""
+			return nil
+		}
+		if !attrs.RemoveXattr(h, name) {
+			return syscall.ENODATA
+		}
+		return nil
+	})
+}
+
+// storable refuses names that no header can hold.
+func (v *FS) storable(op, path, name string) error {
+	switch {
+	case !strings.HasPrefix(name, xattrUser), name == xattrUser:
+		return fail(op, path, syscall.ENOTSUP)
+	case strings.HasPrefix(name, xattrOwn):
+		return fail(op, path, syscall.EPERM) // facts
+	case strings.HasPrefix(name, xattrS3) && headerField(&store.Headers{}, name) == nil:
+		return fail(op, path, syscall.ENOTSUP)
+	}
+	return v.writable(op, path)
+}
+
+// changeXattr edits the headers that hold the attributes of a file.
+func (v *FS) changeXattr(ctx context.Context, op string, r Ref, edit func(*store.Headers) error) error {
+	n, of, err := v.byRef(ctx, op, r)
+	if err != nil {
+		return err
+	}
+	if of != nil {
+		return fail(op, r.Path, syscall.ESTALE) // nothing is kept of a file without a name
+	}
+	return v.change(ctx, &n, edit)
+}
