@@ -102,6 +102,8 @@ func (u *Uploader) lookAt(ctx context.Context, key string) (Base, error) {
 		return Base{}, ctx.Err()
 	}
 	defer func() { <-u.slots }()
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
 	l := u.levelOf(key)
 	if l == nil || l.CanGet {
 		obj, err := u.store.Head(ctx, key, store.Cond{})

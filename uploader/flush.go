@@ -76,11 +76,10 @@ func (u *Uploader) afterFlush(ctx context.Context, o *op) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, firstFlushWait)
 	defer cancel()
-	err := u.sendNow(ctx, o)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // no answer yet: the file is safe in the spool
+	if err := u.sendNow(ctx, o); errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrNoBucket) {
+		return err
 	}
-	return err
+	return nil // stored, or no answer yet: the file is safe in the spool
 }
 
 // sendNow lets the operation run at once and returns the error of its next round.

@@ -19,6 +19,8 @@ const pinChunk = 4 << 20
 func (u *Uploader) baseFunc(ctx context.Context, g *generation) spool.BaseFunc {
 	src := g.src
 	return func(p []byte, off int64) error {
+		ctx, cancel := context.WithTimeout(ctx, requestTime)
+		defer cancel()
 		if src.key == "" || u.cfg.Base == nil {
 			return ErrBaseLost
 		}

@@ -1,0 +1,78 @@
+package uploader_test
+
+import (
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/memstore"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// TestModelWithFaults is TestModel on a store that fails at random, and with crashes while requests are out. What the bucket
+// has in the end is what was acknowledged; conflict copies of our own making would show.
+func TestModelWithFaults(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := drawSteps(rt, []string{"put", "put", "edit", "remove", "rename", "time", "crash", "headers"})
+		var rules []faultstore.Rule
+		for range rapid.IntRange(1, 8).Draw(rt, "faults") {
+			rules = append(rules, faultstore.Rule{
+				Op:  rapid.SampledFrom([]string{faultstore.AnyOp, faultstore.AnyWrite}).Draw(rt, "ops"),
+				Nth: rapid.IntRange(1, 40).Draw(rt, "nth"), Count: rapid.IntRange(1, 6).Draw(rt, "count"),
+				Fault: rapid.SampledFrom(faults()).Draw(rt, "fault"),
+			})
+		}
+		var failed any
+		var fired []string
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+			defer func() { r.stop() }()
+			defer func() { failed = recover() }()
+			check(t, r.u.Prove(t.Context(), level))
+			f := faultstore.New(r.mem, rules...)
+			r.stop()
+			r.store = f
+			r.open()
+			m := &model{
+				rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}, faulty: true,
+			}
+			for _, s := range steps {
+				m.do(s)
+			}
+			f.Clear()
+			f.Release()
+			time.Sleep(time.Hour)
+			m.drain()
+			m.settleRenames()
+			fired = f.Fired()
+			m.compare()
+		})
+		if failed != nil {
+			rt.Fatalf("%v\nof %+v\nfired %q", failed, steps, fired)
+		}
+	})
+}
+
+// settleRenames takes over the outcome of renames that failed with an unknown one: the file has exactly one
+// of both names.
+func (m *model) settleRenames() {
+	got := m.bucket()
+	for _, u := range m.unknown {
+		delete(m.files, u.from)
+		delete(m.files, u.to)
+	}
+	for _, u := range m.unknown {
+		for _, n := range []string{u.from, u.to} {
+			if v, ok := got[n]; ok {
+				m.files[n] = v
+			}
+		}
+	}
+	if len(m.unknown) > 0 && len(got) == 0 && len(m.files) > 0 {
+		m.t.Fatalf("nothing left of %v", maps.Clone(m.files))
+	}
+}
