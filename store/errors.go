@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 )
 
@@ -50,9 +51,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s %q: %v", e.Op, e.Key, cause)
 }
 
-// Unwrap makes errors.Is find the kind and the cause.
+// Unwrap makes errors.Is find the kind and the cause. A connection that ends
+// without an answer is io.EOF to net/http; it stays hidden here, because to
+// everybody who reads a file io.EOF means that the file ends.
 func (e *Error) Unwrap() []error {
-	if e.Err == nil {
+	if e.Err == nil || errors.Is(e.Err, io.EOF) {
 		return []error{e.Kind}
 	}
 	return []error{e.Kind, e.Err}
