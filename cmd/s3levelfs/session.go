@@ -140,14 +140,14 @@ func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery,
 // assemble puts the engines together and mounts them.
 func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	cfg, log := s.cfg, s.log
-	s.cache = cache.New(s.backend.store, cache.Config{Memory: cfg.Memory, Log: log.Named("cache")})
-	s.onClose(s.cache.Close)
 	known := attrs.New(s.backend.store, attrs.Config{
-		Dir: cacheDir, AttrTTL: cfg.AttrTTL, MetadataTTL: cfg.MetadataTTL, Log: log.Named("attrs"),
+		Dir: cacheDir, AttrTTL: notZero(cfg.AttrTTL), MetadataTTL: notZero(cfg.MetadataTTL), Log: log.Named("attrs"),
 		Own: s.ownKey,
 	})
 	s.onClose(known.Close)
-	list := listing.New(s.backend.store, listing.Config{TTL: cfg.MetadataTTL, StaleIfDown: cfg.StaleIfDown, Log: log.Named("listing")})
+	s.cache = cache.New(s.backend.store, cache.Config{Memory: cfg.Memory, Answered: known.Put, Log: log.Named("cache")})
+	s.onClose(s.cache.Close)
+	list := listing.New(s.backend.store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)
 	up, err := uploader.New(s.uploaderConfig(recovery))
 	if err != nil {

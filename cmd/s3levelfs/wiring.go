@@ -45,10 +45,13 @@ func (s *session) vfsConfig(n *fs.Notifier) vfs.Config {
 			"auto": vfs.AttrsAuto, "exact": vfs.AttrsExact, "listing": vfs.AttrsListing,
 		}[cfg.Attrs],
 		UID: ownerID(cfg.UID, uint32(os.Getuid())), GID: ownerID(cfg.GID, uint32(os.Getgid())), Umask: uint32(cfg.Umask),
-		ReadOnly: cfg.ReadOnly, MetadataTTL: cfg.MetadataTTL, AttrTTL: cfg.AttrTTL,
+		ReadOnly: cfg.ReadOnly, MetadataTTL: notZero(cfg.MetadataTTL), AttrTTL: notZero(cfg.AttrTTL),
 		Notify: n.Invalidate, Log: s.log.Named("vfs"),
 	}
 }
+
+// notZero keeps "0s" from meaning the default, as the zero value does below.
+func notZero(d time.Duration) time.Duration { return max(d, 1) }
 
 func ownerID(set int, own uint32) uint32 {
 	if set < 0 {
