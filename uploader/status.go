@@ -106,17 +106,20 @@ func (o *op) item() Item {
 	return i
 }
 
-// Wait waits until nothing sealed or logged is pending at keys that begin with
-// prefix ("" = all), or ctx ends, and tells what is left. Open files do not
-// count. What has not failed yet is sent without its settle time.
+// Wait waits until everything sealed or logged at keys that begin with prefix
+// ("" = all) is in the store or has failed for now, the queue is paused, or ctx
+// ends, and tells what is left. What has failed goes on being retried; waiting
+// for it could last for ever. Open files and removals that open files hold back do
+// not count. What has not failed yet is sent without its settle time.
 func (u *Uploader) Wait(ctx context.Context, prefix string) (Left, error) {
 	u.hurry(prefix)
 	for {
 		u.mu.Lock()
 		left := u.left(prefix)
 		changed := u.changed
+		paused := time.Now().Before(u.pause.until)
 		u.mu.Unlock()
-		if left.Ops == 0 {
+		if left.Ops == left.Failed || paused {
 			return left, nil
 		}
 		select {
@@ -157,6 +160,9 @@ func (u *Uploader) left(prefix string) Left {
 		}
 		if o.after != "" && u.fold.gens[o.after] != nil && u.fold.gens[o.after].op != nil && u.fold.gens[o.after].op.state() == StateOpen {
 			continue // the old name of a file that is still being written
+		}
+		if o.hold != nil && !o.hold.released {
+			continue // an open file still reads what would be removed
 		}
 		l.Ops++
 		l.Bytes += o.shown.bytes
