@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -125,6 +126,9 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 		w = rand.Text()
 	}
 	h := withW(*o.headers, w)
+	if isMarker(o.key) {
+		h = markerHeaders(h)
+	}
 	unsure := o.unsure
 	u.mu.Unlock()
 	if base.State == Absent {
@@ -212,11 +216,8 @@ func (u *Uploader) attrLost(o *op, now Base) error {
 // runMarker makes a directory marker. One that is there already is fine.
 func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 	u.mu.Lock()
-	h := withW(*o.headers, "d"+rand.Text())
+	h := markerHeaders(withW(*o.headers, "d"+rand.Text()))
 	u.mu.Unlock()
-	if h.ContentType == "" {
-		h.ContentType = "application/x-directory"
-	}
 	cond := store.Cond{IfNoneMatch: true}
 	if u.noConditions(o.key) && u.canLook(o.key) {
 		now, err := u.lookAt(ctx, o.key)
@@ -255,6 +256,17 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 	}
 	u.refused(o.key, err)
 	return err
+}
+
+func isMarker(key string) bool { return strings.HasSuffix(key, "/") }
+
+// markerHeaders gives a directory marker the content type by which s3fs and
+// others know one.
+func markerHeaders(h store.Headers) store.Headers {
+	if h.ContentType == "" {
+		h.ContentType = "application/x-directory"
+	}
+	return h
 }
 
 // withW gives headers the id of who writes them.

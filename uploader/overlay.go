@@ -87,7 +87,7 @@ func (u *Uploader) lookupDir(key string) (Info, bool) {
 	o := u.fold.queues[key+"/"].top()
 	switch {
 	case o != nil && o.makes(key+"/"):
-		i.State, i.Err = o.state(), o.err
+		i.Marker, i.State, i.Err = true, o.state(), o.err
 		if o.headers != nil {
 			i.Headers = o.headers.Clone()
 		}

@@ -77,6 +77,7 @@ type Info struct {
 	Size    int64 // bytes, KindFile only
 	ModTime time.Time
 	Headers store.Headers
+	Marker  bool    // KindDir: its marker or the marker's headers are pending, not just entries below
 	Gen     string  // id of the topmost generation, KindFile only
 	Source  Version // StateMoving: where the bytes are until the copy is done
 	Base    Base    // what the store has at Key, as far as known
