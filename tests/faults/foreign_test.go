@@ -87,7 +87,7 @@ func TestForeignChangesUnderReaders(t *testing.T) {
 		if got := string(mapped[:3]); got != "old" {
 			t.Errorf("%s: mapped page changed to %q", tt.name, got)
 		}
-		if err := unix.Munmap(mapped); err != nil {
+		if err := errors.Join(unix.Munmap(mapped), half.Close(), unread.Close()); err != nil {
 			t.Error(err)
 		}
 	}
