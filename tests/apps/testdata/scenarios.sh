@@ -15,6 +15,8 @@ make_tree() { # make_tree DIR FILES: files of 0 B to 40 KB in nested directories
   chmod 0600 "$dir/d1/e1"/* && chmod 0755 "$dir/d2/e2"/*
   find "$dir" -type f -name '*1.bin' -exec touch -d '2020-02-03 04:05:06.123456789' {} +
   touch -hd '2019-01-01' "$dir/link"
+  # a directory's time is kept where a program sets it, not where an entry changed
+  find "$dir" -type d -exec touch -d '2021-05-06 07:08:09' {} +
 }
 
 listing() { (cd "$1" && find . -mindepth 1 \( -type f -printf '%P %m %s %T@\n' -o -type l -printf '%P %l\n' -o -type d -printf '%P/ %m\n' \) | sed 's/\(\.[0-9]\{9\}\)0$/\1/' | sort); }
