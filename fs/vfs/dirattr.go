@@ -9,7 +9,6 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
-	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // dirFacts are what is known of a directory's marker, the empty object whose
@@ -34,7 +33,7 @@ func (v *FS) describeDir(ctx context.Context, n *node, fetch bool, a *Attr) (ful
 	if facts.marker {
 		v.apply(a, n.target, attrs.Decode(facts.obj))
 	}
-	if n.info != nil && n.info.Kind != uploader.KindTombstone {
+	if n.marking() {
 		if !n.info.ModTime.IsZero() {
 			v.times(a, n.info.ModTime)
 		}
@@ -47,6 +46,10 @@ func (v *FS) describeDir(ctx context.Context, n *node, fetch bool, a *Attr) (ful
 	return full, nil
 }
 
+// marking: the marker, or a change of its headers, is pending; entries that are
+// pending below tell nothing of the directory's own attributes.
+func (n *node) marking() bool { return n.info != nil && n.info.Marker }
+
 // dirFacts gives what is known of the marker, and asks the store where that is
 // wanted and nothing is known.
 func (v *FS) dirFacts(ctx context.Context, n *node, fetch bool) (facts dirFacts, full bool, err error) {
@@ -57,7 +60,7 @@ func (v *FS) dirFacts(ctx context.Context, n *node, fetch bool) (facts dirFacts,
 	dir := n.target.DirPrefix()
 	facts, ok := v.dirs.Get(dir)
 	switch {
-	case n.info != nil, !v.exact(n.target), ok && time.Now().Before(facts.until):
+	case n.marking(), !v.exact(n.target), ok && time.Now().Before(facts.until):
 		return facts, true, nil
 	case !fetch:
 		return facts, false, nil
@@ -85,9 +88,13 @@ func (v *FS) touch(dir string) {
 	v.dirs.Add(dir, facts)
 }
 
-// settleDir notes what this mount wrote into a directory's marker.
+// settleDir notes what is in the store as a directory's marker. Events come behind
+// what they tell of: headers that this mount has set since stay.
 func (v *FS) settleDir(dir string, obj store.Object) {
-	facts, _ := v.dirs.Get(dir)
+	facts, known := v.dirs.Get(dir)
+	if known && facts.marker && facts.obj.Headers != nil && time.Now().Before(facts.until) {
+		obj.Headers = facts.obj.Headers
+	}
 	facts.marker, facts.obj, facts.until = true, obj, time.Now().Add(v.cfg.AttrTTL)
 	v.dirs.Add(dir, facts)
 }

@@ -29,28 +29,46 @@ type dueKey struct {
 
 func newDue() *due { return &due{keys: make(map[string]*dueKey)} }
 
-// mark notes that an event of key will come: that of generation gen, or any.
-func (d *due) mark(key, gen string) {
+// mark notes that an event of key will come. It is called before the change is asked
+// for, or while it is pending for certain: a mark that is set too late never ends. It
+// reports whether the key was not due before.
+func (d *due) mark(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.keys[key] != nil {
+		return false
+	}
+	d.keys[key] = &dueKey{told: make(chan struct{})}
+	return true
+}
+
+// expect tells which generation's event ends the mark of key, if it has one.
+func (d *due) expect(key, gen string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if k := d.keys[key]; k != nil {
 		k.gen = gen
-		return
 	}
-	d.keys[key] = &dueKey{gen: gen, told: make(chan struct{})}
 }
 
-// told notes the event of a generation of key ("" = none in particular).
+// told notes the event of a generation of key ("" = none in particular), after which
+// nothing was pending there.
 func (d *due) told(key, gen string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if k := d.keys[key]; k != nil && (k.gen == "" || gen == "" || k.gen == gen) {
+	if k := d.keys[key]; k != nil && (k.gen == "" || k.gen == gen) {
 		d.end(key, k)
 	}
 }
 
 // clear: no event of key is awaited any more.
-func (d *due) clear(key string) { d.told(key, "") }
+func (d *due) clear(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.keys[key]; k != nil {
+		d.end(key, k)
+	}
+}
 
 // end is called with mu held.
 func (d *due) end(key string, k *dueKey) {

@@ -17,7 +17,7 @@ func (v *FS) now() time.Time { return time.Now() }
 
 // Event takes in what the uploader did or found; it is uploader.Config.Events.
 func (v *FS) Event(e uploader.Event) {
-	defer v.due.told(e.Key, e.Gen)
+	defer v.tellDue(e)
 	switch e.Kind {
 	case uploader.Committed:
 		v.committed(e)
@@ -33,30 +33,45 @@ func (v *FS) Event(e uploader.Event) {
 	}
 }
 
+// tellDue ends the wait of lookups for this event, unless something newer is pending.
+func (v *FS) tellDue(e uploader.Event) {
+	key := strings.TrimSuffix(e.Key, "/")
+	if info, ok := v.up.Lookup(key); ok && info.Kind != uploader.KindDir && !settled(info) {
+		v.due.expect(key, info.Gen)
+		return
+	}
+	v.due.told(key, e.Gen)
+}
+
 // committed: key is in the store with our bytes. Indexes know it before
 // anybody could ask the store, and handles and inodes go on with the new version.
 func (v *FS) committed(e uploader.Event) {
 	obj := store.Object{Key: e.Key, ETag: e.ETag, Size: e.Size, LastModified: e.LastModified, Headers: &e.Headers}
 	v.attrs.Put(obj)
+	if v.removing(e.Key) || v.inGone(e.Key) {
+		return // removed or renamed while it was sent: the name is gone
+	}
 	if obj.LastModified.IsZero() {
 		obj.LastModified = v.now()
-	}
-	if strings.HasSuffix(e.Key, "/") {
-		v.settleDir(e.Key, obj)
-		v.listing.NewDir(e.Key)
-		v.rememberBlind(obj)
-		return
 	}
 	listed := obj
 	listed.Headers = nil
 	v.listing.Stored(listed)
 	v.rememberBlind(obj)
+	if strings.HasSuffix(e.Key, "/") {
+		v.settleDir(e.Key, obj)
+		return
+	}
 	v.inodes.adopt(e.Key, versionOf(&obj))
 	v.mu.Lock()
-	if of := v.open[e.Key]; of != nil {
+	of := v.open[e.Key]
+	if of != nil {
 		of.version = versionOf(&obj)
 	}
 	v.mu.Unlock()
+	if of != nil {
+		of.arrived(listed)
+	}
 }
 
 // rememberBlind keeps what no listing will ever tell.
@@ -77,7 +92,9 @@ func (v *FS) removed(e uploader.Event) {
 	if strings.HasSuffix(e.Key, "/") {
 		return // the directory may live on by what is below it; rmdir told the listing
 	}
-	v.listing.Removed(e.Key)
+	if !v.inGone(e.Key) {
+		v.listing.Removed(e.Key)
+	}
 }
 
 // unsure: what is at key is not what this mount thought.

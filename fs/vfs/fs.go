@@ -53,7 +53,7 @@ type FS struct {
 	open  map[string]*openFile   // by the key that they have now
 	gone  map[uint64][]*openFile // by inode number: open files without a name
 	first map[string]levelSeen   // by level prefix: what has been tried there with success
-	ended map[string]struct{}    // directories removed here; see gonedir.go
+	ended map[string]bool        // directories removed here; see gonedir.go
 }
 
 // levelSeen is what a level has let this mount do: the first of each waits for
@@ -95,7 +95,7 @@ func New(d Deps, cfg Config) (*FS, error) {
 		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify), due: newDue(),
 		blind: blind, dirs: dirs, warned: warned,
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
-		first: make(map[string]levelSeen), ended: make(map[string]struct{}),
+		first: make(map[string]levelSeen), ended: make(map[string]bool),
 	}, nil
 }
 

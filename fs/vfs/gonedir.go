@@ -4,44 +4,69 @@ import "github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 
 // A directory that was removed or renamed here has keys below it in the store for
 // a moment longer: their deletes are batched. Listings that begin meanwhile still
-// show it. FS.ended has its prefix until those deletes are done, and hides it.
+// show it. FS.ended has its prefix: false until those deletes are done, which
+// hides the directory; true afterwards, so that the events of the deletes, which
+// may come later still, do not make the listing keep it. Whatever is made or removed in
+// the directory again ends the entry.
 
-// maxEnded is how many are kept before those that are done are dropped.
+// maxEnded is how many entries are kept before those that are done are dropped.
 const maxEnded = 1000
 
 // dirGone notes that a directory was removed or renamed away here.
 func (v *FS) dirGone(dir string) {
 	v.listing.DirRemoved(dir)
-	if !v.up.Has(dir) {
-		return
-	}
+	done := !v.up.Has(dir)
 	v.mu.Lock()
-	v.ended[dir] = struct{}{}
-	var all []string
-	if len(v.ended) > maxEnded {
-		for d := range v.ended {
-			all = append(all, d)
+	defer v.mu.Unlock()
+	if len(v.ended) >= maxEnded {
+		for d, done := range v.ended {
+			if done {
+				delete(v.ended, d)
+			}
 		}
 	}
-	v.mu.Unlock()
-	for _, d := range all {
-		v.checkGone(d)
+	v.ended[dir] = done
+}
+
+// alive notes that something is made or removed in a directory: it is there.
+func (v *FS) alive(dir string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for d := dir; len(v.ended) > 0 && d != ""; d = parentOf(d) {
+		delete(v.ended, d)
 	}
 }
 
-// checkGone ends the watch over a directory whose deletes are done, or in which
-// something lives again. It reports whether it did so now: what a listing said of
-// the directory is from before then.
-func (v *FS) checkGone(dir string) bool {
+// inGone tells whether a key is in a directory that has been removed here.
+func (v *FS) inGone(key string) bool {
 	v.mu.Lock()
-	_, watched := v.ended[dir]
-	v.mu.Unlock()
-	if !watched || v.up.Has(dir) && !v.up.Under(dir) {
+	defer v.mu.Unlock()
+	for d := parentOf(key); len(v.ended) > 0 && d != ""; d = parentOf(d) {
+		if _, ended := v.ended[d]; ended {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGone looks whether the deletes below a removed directory are done, or
+// something lives in it again. It reports whether that is so since now: what a listing
+// said of the directory is from before then.
+func (v *FS) checkGone(dir string) bool {
+	if !v.isGone(dir) {
+		return false
+	}
+	under, has := v.up.Under(dir), v.up.Has(dir)
+	if has && !under {
 		return false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.ended, dir)
+	if under {
+		delete(v.ended, dir)
+	} else if _, ended := v.ended[dir]; ended {
+		v.ended[dir] = true
+	}
 	return true
 }
 
@@ -49,8 +74,8 @@ func (v *FS) checkGone(dir string) bool {
 func (v *FS) isGone(dir string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	_, watched := v.ended[dir]
-	return watched
+	done, ended := v.ended[dir]
+	return ended && !done
 }
 
 // anyEnded runs checkGone for the directories of a listing.
@@ -58,13 +83,13 @@ func (v *FS) anyEnded(dir string, entries []listing.Entry) bool {
 	v.mu.Lock()
 	watching := len(v.ended) > 0
 	v.mu.Unlock()
-	any := false
+	ended := false
 	for i := range entries {
 		if watching && entries[i].Dir && v.checkGone(dir+entries[i].Name+"/") {
-			any = true
+			ended = true
 		}
 	}
-	return any
+	return ended
 }
 
 // hasDir: one of the entries is a directory.

@@ -156,7 +156,9 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	h.mu.Unlock()
 	if h.writer != nil {
 		h.noteGeneration()
-		err = wrap("release", h.path, h.writer.Release(ctx, true))
+		if !h.of.borrowed(h.writer) {
+			err = wrap("release", h.path, h.writer.Release(ctx, true))
+		}
 	}
 	h.fs.leave(h.of)
 	return err
@@ -168,12 +170,16 @@ func (h *Handle) write(do func(*uploader.File) error) error {
 	first := h.changed.CompareAndSwap(false, true)
 	key := h.fs.keyOf(h.of)
 	if first && key != "" {
-		h.fs.due.mark(key, "")
+		h.fs.due.mark(key)
+		h.fs.due.expect(key, "")
 	}
 	h.of.timed.Store(false)
 	err := do(h.writer)
-	if first && key != "" {
+	switch {
+	case first && key != "":
 		h.fs.localize(h.of, key)
+	case first:
+		h.of.borrow(h.writer)
 	}
 	return err
 }
@@ -186,7 +192,7 @@ func (h *Handle) noteGeneration() {
 		return
 	}
 	if info, ok := h.fs.up.Lookup(key); ok && info.Kind == uploader.KindFile && !settled(info) {
-		h.fs.due.mark(key, info.Gen)
+		h.fs.due.expect(key, info.Gen)
 	}
 }
 

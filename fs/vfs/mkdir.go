@@ -39,6 +39,7 @@ func (v *FS) Mkdir(ctx context.Context, path string, mode uint32) (Attr, error) 
 		return Attr{}, refused(op, path, err)
 	}
 	dir := t.DirPrefix()
+	v.alive(dir)
 	v.listing.NewDir(dir)
 	v.touch(t.Parent)
 	v.settleDir(dir, store.Object{Key: dir, Headers: &h, LastModified: v.now()})

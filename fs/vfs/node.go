@@ -52,13 +52,15 @@ func (n *node) moving() bool {
 	return n.info != nil && n.info.State == uploader.StateMoving && n.info.Source.Key != ""
 }
 
-// base is what an operation on the node builds on.
+// base is what an operation on the node builds on, where nothing is pending: of what
+// was pending when it was found, the uploader knows better, or it has been
+// committed meanwhile, and a HEAD has to tell.
 func (n *node) base() uploader.Base {
 	switch {
 	case n == nil:
 		return uploader.Base{State: uploader.Absent}
-	case n.moving():
-		return n.info.Base
+	case n.pending(), n.moving():
+		return uploader.Base{State: uploader.Unknown}
 	case n.obj != nil:
 		return uploader.Base{
 			State: uploader.Present, ETag: n.obj.ETag, Size: n.obj.Size,
@@ -141,6 +143,12 @@ func (v *FS) overlay(n *node) bool {
 	info, ok := v.up.Lookup(n.target.Key)
 	if !ok || n.target.Beside || settled(info) {
 		return false
+	}
+	if info.Kind != uploader.KindDir && v.due.mark(n.target.Key) {
+		// Pending before this mount did anything: from the spool of an earlier one.
+		if _, ok := v.up.Lookup(n.target.Key); !ok {
+			v.due.clear(n.target.Key)
+		}
 	}
 	n.info = &info
 	switch info.Kind {

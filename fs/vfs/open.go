@@ -124,12 +124,13 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	if o.Base.State == uploader.Unknown {
 		o.Base = n.base()
 	}
-	f, err := v.up.Open(ctx, t.Key, o)
+	f, err := v.openFileOf(ctx, n, o)
 	if err != nil {
-		return nil, refused(op, n.path, err)
+		return nil, err
 	}
 	if o.Truncate {
-		v.due.mark(t.Key, f.Info().Gen)
+		v.due.mark(t.Key)
+		v.due.expect(t.Key, f.Info().Gen)
 	}
 	if info := f.Info(); n.obj == nil || o.Truncate {
 		n.info = &info
@@ -141,6 +142,31 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	h := newHandle(v, of, n.path, flags)
 	h.writer = f
 	return h, nil
+}
+
+// openFileOf opens the uploader's file. One that was pending when it was found is held
+// meanwhile, so that a commit in between does not make it a new one.
+func (v *FS) openFileOf(ctx context.Context, n *node, o uploader.OpenOptions) (*uploader.File, error) {
+	key := n.target.Key
+	if n.pending() && !o.Truncate {
+		held := v.up.File(key)
+		if held == nil {
+			again, err := v.find(ctx, "open", n.path)
+			switch {
+			case err != nil:
+				return nil, err
+			case again.dir || again.link || again.pending():
+				return nil, fail("open", n.path, syscall.ESTALE)
+			}
+			*n = again
+			o.Base = n.base()
+			return v.openFileOf(ctx, n, o)
+		}
+		f, err := v.up.Open(ctx, key, o)
+		return f, errors.Join(refused("open", n.path, err), held.Release(ctx, false))
+	}
+	f, err := v.up.Open(ctx, key, o)
+	return f, refused("open", n.path, err)
 }
 
 // refused gives the uploader's refusals their numbers.
@@ -229,6 +255,7 @@ func (v *FS) createWith(ctx context.Context, n *node, flags uint32, h store.Head
 	n.info, n.obj = nil, nil
 	handle, err := v.openWrite(ctx, n, flags, o)
 	if err == nil {
+		v.alive(n.target.Parent)
 		v.touch(n.target.Parent)
 	}
 	return handle, err
@@ -243,8 +270,10 @@ func (v *FS) roomFor(op string, n *node) error {
 	if len(n.target.Key) > maxKey-1 && n.dir {
 		return fail(op, n.path, syscall.ENAMETOOLONG)
 	}
-	parent, ok := v.up.Lookup(strings.TrimSuffix(n.target.Parent, "/"))
-	if ok && parent.Kind == uploader.KindFile && parent.State != uploader.StateClean {
+	above := strings.TrimSuffix(n.target.Parent, "/")
+	parent, ok := v.up.Lookup(above)
+	pending := ok && parent.Kind == uploader.KindFile
+	if pending || v.inodes.live(above) != 0 && v.inodes.live(n.target.Parent) == 0 {
 		return fail(op, n.path, syscall.ENOTDIR)
 	}
 	return nil

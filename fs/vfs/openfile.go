@@ -41,14 +41,16 @@ type openFile struct {
 	returned atomic.Bool // some handle has returned bytes of obj: no re-pin
 	timed    atomic.Bool // utimens came after the last write
 
-	mu    sync.Mutex
-	obj   store.Object
-	local *uploader.File // with one read handle of ours counted
-	kept  *os.File
-	size  int64  // of kept
-	lost  bool   // replaced, and the bytes could not be kept: ESTALE
-	hold  func() // releases the delete that was held back for this file; nil = none
-	ended bool
+	mu      sync.Mutex
+	obj     store.Object
+	local   *uploader.File // with one read handle of ours counted, or a borrowed write handle
+	lent    bool           // local is the write handle of one of the handles: released at the end
+	kept    *os.File
+	size    int64  // of kept
+	carried bool   // renamed here: obj's ETag may be another one soon
+	lost    bool   // replaced, and the bytes could not be kept: ESTALE
+	hold    func() // releases the delete that was held back for this file; nil = none
+	ended   bool
 }
 
 // source is where a read goes, taken under the lock and used without it.
@@ -109,19 +111,50 @@ func (o *openFile) attach(f *uploader.File) {
 	}
 }
 
+// borrow has all handles of a file without a name see the writes of one: the
+// uploader finds no file without a name, so that its write handle is shared.
+func (o *openFile) borrow(f *uploader.File) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.local == nil && o.kept == nil && !o.ended {
+		o.local, o.lent = f, true
+	}
+}
+
+// borrowed: f is released with the open file, not with its handle.
+func (o *openFile) borrowed(f *uploader.File) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lent && o.local == f
+}
+
 // repin makes the handles follow obj, a newer version, while none of them has
 // returned a byte of the old one.
 func (o *openFile) repin(obj store.Object) bool {
-	if o.returned.Load() {
-		return false
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.local != nil || o.kept != nil || o.lost {
+	if o.returned.Load() && !o.carried || o.local != nil || o.kept != nil || o.lost {
 		return false
 	}
-	o.obj = obj
+	o.obj, o.carried = obj, false
 	return true
+}
+
+// carry notes that the object is being moved to another key, or copied onto itself, by
+// this mount: the bytes are the same, the ETag may not be.
+func (o *openFile) carry(key string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.obj.Key, o.carried = key, true
+}
+
+// arrived notes that the copy is there: obj has the bytes of the version.
+func (o *openFile) arrived(obj store.Object) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.carried && o.obj.Size == obj.Size {
+		o.obj, o.carried = obj, false
+	}
 }
 
 // keep copies the bytes of a stored version into an unnamed temporary file in
@@ -194,12 +227,12 @@ func (o *openFile) holdDelete(release func()) {
 // end releases everything, after the last handle.
 func (o *openFile) end() {
 	o.mu.Lock()
-	local, kept, hold := o.local, o.kept, o.hold
+	local, lent, kept, hold := o.local, o.lent, o.kept, o.hold
 	o.local, o.kept, o.hold = nil, nil, nil
 	o.lost, o.ended = true, true
 	o.mu.Unlock()
 	if local != nil {
-		_ = local.Release(context.Background(), false) // a read handle has nothing to seal
+		_ = local.Release(context.Background(), lent) // nothing to seal: a read handle, or no name
 	}
 	if kept != nil {
 		_ = kept.Close() // an unnamed temporary file: nothing to lose

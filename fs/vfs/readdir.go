@@ -101,7 +101,15 @@ func (v *FS) pendingIn(ctx context.Context, dir string) []uploader.Info {
 	if waited {
 		pending = v.up.Children(dir)
 	}
-	return slices.DeleteFunc(pending, settled)
+	pending = slices.DeleteFunc(pending, settled)
+	for i := range pending {
+		if pending[i].Kind != uploader.KindDir && v.due.mark(pending[i].Key) {
+			if _, ok := v.up.Lookup(pending[i].Key); !ok {
+				v.due.clear(pending[i].Key)
+			}
+		}
+	}
+	return pending
 }
 
 // merge lays the pending entries over the listed ones and gives them names.

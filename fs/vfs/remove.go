@@ -49,14 +49,21 @@ func (v *FS) Unlink(ctx context.Context, path string) error {
 func (v *FS) dropName(n *node) {
 	key := n.target.Key
 	v.unlinked(key)
-	if v.removing(key) {
-		v.due.mark(key, "")
-	} else {
-		v.due.clear(key)
-	}
+	v.awaitRemoval(key)
+	v.alive(n.target.Parent)
 	v.listing.Removed(key)
 	v.blind.Remove(key)
 	v.touch(n.target.Parent)
+}
+
+// awaitRemoval notes that an event will tell when a key is gone from the store, while
+// that is pending; what never was there goes without one.
+func (v *FS) awaitRemoval(key string) {
+	v.due.mark(key)
+	v.due.expect(key, "")
+	if !v.removing(key) {
+		v.due.clear(key)
+	}
 }
 
 // removable refuses what the level or the mount does not allow to be removed.

@@ -31,12 +31,10 @@ func (v *FS) Rename(ctx context.Context, from, to string, flags uint32) error {
 	if flags&^RenameNoReplace != 0 {
 		return fail(op, from, syscall.EINVAL)
 	}
-	m, err := v.planMove(ctx, from, to)
+	m, err := v.planMove(ctx, from, to, flags&RenameNoReplace != 0)
 	switch {
 	case err != nil:
 		return err
-	case m.replaces && flags&RenameNoReplace != 0:
-		return fail(op, to, syscall.EEXIST)
 	case from == to:
 		return nil
 	}
@@ -47,7 +45,7 @@ func (v *FS) Rename(ctx context.Context, from, to string, flags uint32) error {
 }
 
 // planMove finds both ends and refuses what can not be, before anything is copied.
-func (v *FS) planMove(ctx context.Context, from, to string) (*move, error) {
+func (v *FS) planMove(ctx context.Context, from, to string, noReplace bool) (*move, error) {
 	const op = "rename"
 	src, err := v.find(ctx, op, from)
 	if err != nil {
@@ -66,6 +64,8 @@ func (v *FS) planMove(ctx context.Context, from, to string) (*move, error) {
 	m := &move{from: src}
 	m.to, err = v.findTarget(ctx, op, to, t)
 	switch {
+	case err == nil && noReplace:
+		return nil, fail(op, to, syscall.EEXIST)
 	case err == nil:
 		m.replaces = true
 	case isAbsent(err):
@@ -119,16 +119,17 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if err := v.inherit(ctx, m); err != nil {
 		return err
 	}
+	v.due.mark(dst.Key)
+	v.due.expect(dst.Key, "")
 	if err := v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace); err != nil {
+		v.due.clear(dst.Key)
 		return v.renameFailed(m, err)
 	}
 	v.unlinked(dst.Key)
 	v.renamed(src.Key, dst.Key)
-	v.due.mark(src.Key, "")
-	if !v.removing(src.Key) {
-		v.due.clear(src.Key)
-	}
-	v.due.mark(dst.Key, "")
+	v.awaitRemoval(src.Key)
+	v.alive(src.Parent)
+	v.alive(dst.Parent)
 	v.listing.Removed(src.Key)
 	v.blind.Remove(src.Key)
 	v.touch(src.Parent)
@@ -221,6 +222,11 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	if err := v.prove(ctx, op, m.to.path, dst); err != nil {
 		return err
 	}
+	if m.replaces {
+		if err := v.removeDir(ctx, op, &m.to); err != nil {
+			return err
+		}
+	}
 	var entries []uploader.DirEntry
 	from, to := src.DirPrefix(), dst.DirPrefix()
 	for obj, err := range v.listing.Walk(ctx, from) {
@@ -234,7 +240,15 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 			entries = append(entries, uploader.DirEntry{Key: obj.Key, ETag: obj.ETag, Size: obj.Size})
 		}
 	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Key, "/") {
+			v.due.mark(to + e.Key[len(from):])
+		}
+	}
 	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
+		for _, e := range entries {
+			v.due.clear(to + e.Key[len(from):])
+		}
 		return v.renameFailed(m, err)
 	}
 	v.movedDir(m)
@@ -245,6 +259,7 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 func (v *FS) movedDir(m *move) {
 	src, dst := m.from.target, m.to.target
 	from, to := src.DirPrefix(), dst.DirPrefix()
+	v.alive(to)
 	v.inodes.unname(to)
 	v.renamed(from, to)
 	v.due.rename(from, to)

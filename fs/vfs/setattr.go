@@ -188,7 +188,10 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 			return wrap(op, n.path, errors.Join(f.SetHeaders(h), f.Release(ctx, false)))
 		}
 	}
-	v.due.mark(n.target.Key, "")
+	v.due.mark(n.target.Key)
+	if of := v.opened(n.target.Key); of != nil {
+		of.carry(n.target.Key)
+	}
 	return refused(op, n.path, v.up.SetHeaders(ctx, n.target.Key, n.base(), h))
 }
 
@@ -203,18 +206,19 @@ func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) e
 	var h store.Headers
 	base := uploader.Base{State: uploader.Absent}
 	switch {
-	case n.info != nil:
+	case n.marking():
 		h, base = n.info.Headers.Clone(), n.info.Base
 	case facts.marker:
 		h = facts.obj.Headers.Clone()
-		base = uploader.Base{
-			State: uploader.Present, ETag: facts.obj.ETag, ModTime: facts.obj.LastModified, Headers: facts.obj.Headers,
+		base = uploader.Base{ModTime: facts.obj.LastModified, Headers: facts.obj.Headers}
+		if facts.obj.ETag != "" { // else the news of the marker's upload is still under way: a HEAD tells
+			base.State, base.ETag = uploader.Present, facts.obj.ETag
 		}
 	}
 	if err := edit(&h); err != nil {
 		return tooLarge(op, n.path, err)
 	}
-	if base.State != uploader.Present && n.info == nil {
+	if !facts.marker && !n.marking() {
 		err = v.up.Mkdir(ctx, n.target.Key, h)
 	} else {
 		err = v.up.SetHeaders(ctx, n.target.DirPrefix(), base, h)

@@ -131,6 +131,9 @@ func (v *FS) renamed(from, to string) {
 		v.open[of.key] = of
 	}
 	v.mu.Unlock()
+	for _, of := range moved {
+		of.carry(v.keyOf(of))
+	}
 	v.inodes.rename(from, to)
 }
 
