@@ -1,0 +1,144 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
+)
+
+var (
+	_ gofs.NodeOpener         = (*node)(nil)
+	_ gofs.NodeCreater        = (*node)(nil)
+	_ gofs.NodeReadlinker     = (*node)(nil)
+	_ gofs.NodeCopyFileRanger = (*node)(nil)
+)
+
+// kernelFlags are the open flags that the kernel carries out itself. It turns
+// O_APPEND into offsets, under its own lock of the inode, so that appends of all
+// programs on this mount are atomic; and it writes dirty pages of a map through
+// any handle, at their own offsets: a handle that appended would misplace them.
+const kernelFlags = syscall.O_APPEND
+
+// Open opens the node's file. Where the name stands for another version by now,
+// the answer is ESTALE, and the kernel opens that one's node.
+func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	release := func() {}
+	if flags&syscall.O_TRUNC != 0 {
+		ctx = context.WithoutCancel(ctx)
+	} else {
+		ctx, release = patient(ctx)
+	}
+	defer release()
+	var h *vfs.Handle
+	err := n.moved(errNameless, func(path string) (err error) {
+		h, err = n.mount.vfs.Open(ctx, path, flags&^kernelFlags)
+		return err
+	})
+	switch {
+	case errors.Is(err, errNameless):
+		return n.openSuccessor(ctx, flags)
+	case err != nil:
+		return nil, 0, n.errno("open", err)
+	}
+	switch f := n.newFile(h); {
+	case h.Ino() != n.StableAttr().Ino:
+		return n.successor(ctx, f)
+	case h.Gen() != n.StableAttr().Gen:
+		_ = f.Release(ctx) // the answer is ESTALE whatever it says
+		return nil, 0, syscall.ESTALE
+	case h.KeepCache():
+		return f, fuse.FOPEN_KEEP_CACHE, 0
+	default:
+		return f, 0, 0
+	}
+}
+
+// openSuccessor opens what has taken the name of a node that has none any more.
+func (n *node) openSuccessor(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	at := n.last.Load()
+	if at == nil || n.isOpen(ctx) {
+		return nil, 0, syscall.ESTALE
+	}
+	path, errno := at.dir.in(at.name)
+	if errno != 0 {
+		return nil, 0, errno
+	}
+	h, err := n.mount.vfs.Open(ctx, path, flags&^kernelFlags)
+	if err != nil {
+		return nil, 0, n.mount.errno("open", path, err)
+	}
+	return n.successor(ctx, n.newFile(h))
+}
+
+// successor judges f, opened by the node's name, which another file has taken: a
+// program on this mount renamed that one over it, or removed this one, between
+// the kernel's lookup and its open. A reader of a file that is replaced atomically,
+// again and again, must not see an error from that; ESTALE would make the
+// kernel look the name up again, but only once. The node is the old file's, so the
+// new one's bytes may not enter its page cache: direct I/O.
+//
+// A node that is still open somewhere was opened by way of its descriptor
+// (/proc/self/fd): another file would be the wrong answer to that.
+func (n *node) successor(ctx context.Context, f *file) (gofs.FileHandle, uint32, syscall.Errno) {
+	a, errno := n.attr(ctx, f)
+	switch {
+	case errno != 0:
+	case n.isOpen(ctx):
+		errno = syscall.ESTALE
+	case a.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		errno = syscall.ELOOP // a symlink now, which only the kernel follows
+	default:
+		return f, fuse.FOPEN_DIRECT_IO, 0
+	}
+	_ = f.Release(ctx) // the answer is another error already
+	return nil, 0, errno
+}
+
+// isOpen tells whether somebody has the node's own file open, named or not.
+func (n *node) isOpen(ctx context.Context) bool {
+	a, err := n.mount.vfs.Stat(ctx, n.ref())
+	return err == nil && a.Ino == n.StableAttr().Ino
+}
+
+// Create makes a file and opens it.
+func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut,
+) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
+	var h *vfs.Handle
+	inode, errno := n.made(ctx, "create", name, out, func(ctx context.Context, path string) (a vfs.Attr, err error) {
+		h, a, err = n.mount.vfs.Create(ctx, path, flags&^kernelFlags, mode)
+		return a, err
+	})
+	if errno != 0 {
+		return nil, nil, 0, errno
+	}
+	return inode, n.newFile(h), 0, 0
+}
+
+// Readlink reads a symlink's target. One that was removed, or replaced by a file,
+// keeps the target it had.
+func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
+	ctx, release := patient(ctx)
+	defer release()
+	target, err := n.mount.vfs.Readlink(ctx, n.ref())
+	if err != nil {
+		last := n.target.Load()
+		if last != nil && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EINVAL)) {
+			return []byte(*last), 0
+		}
+		return nil, n.errno("readlink", err)
+	}
+	n.target.Store(&target)
+	return []byte(target), 0
+}
+
+// CopyFileRange tells the kernel, once for the mount, to copy by reading and
+// writing.
+func (n *node) CopyFileRange(context.Context, gofs.FileHandle, uint64, *gofs.Inode, gofs.FileHandle, uint64, uint64, uint64,
+) (uint32, syscall.Errno) {
+	return 0, syscall.ENOSYS
+}

@@ -1,0 +1,165 @@
+package mount
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/memstore"
+)
+
+// Mem is a daemon over a fresh memstore, controlled by a [MemControl].
+func Mem() Daemon {
+	return OnStore(func(string) (store.Store, func(*Stack) any, error) {
+		mem := memstore.New(memstore.Config{HideAbsent: true})
+		gate := newGate(mem)
+		return gate, func(s *Stack) any { return &MemControl{mem: mem, gate: gate, stack: s} }, nil
+	})
+}
+
+// MemControl is what workers call: requests of the store, and what somebody
+// else does in the bucket.
+type MemControl struct {
+	mem   *memstore.Store
+	gate  *gate
+	stack *Stack
+}
+
+// Requests lists "op key bytes" of each request since the last call of Forget.
+func (c *MemControl) Requests(_ struct{}, out *[]string) error {
+	for _, r := range c.mem.Requests() {
+		*out = append(*out, fmt.Sprintf("%s %s %d", r.Op, r.Key, r.Received))
+	}
+	return nil
+}
+
+// Forget begins a new list of requests.
+func (c *MemControl) Forget(struct{}, *struct{}) error {
+	c.mem.ResetCounts()
+	return nil
+}
+
+// Object is an object as somebody else puts or sees it.
+type Object struct {
+	Key  string
+	Data []byte
+	Meta map[string]string
+}
+
+// Put writes an object behind the mount's back.
+func (c *MemControl) Put(o Object, _ *struct{}) error {
+	c.mem.PutRaw(o.Key, memstore.Raw{Data: o.Data, Headers: store.Headers{Metadata: o.Meta}})
+	return nil
+}
+
+// Delete removes an object behind the mount's back.
+func (c *MemControl) Delete(key string, _ *struct{}) error {
+	c.mem.Remove(key)
+	return nil
+}
+
+// Get reads an object behind the mount's back.
+func (c *MemControl) Get(key string, out *Object) error {
+	obj, ok := c.mem.Object(key)
+	if !ok {
+		return store.ErrNotExist
+	}
+	*out = Object{Key: key, Data: obj.Data, Meta: obj.Headers.Metadata}
+	return nil
+}
+
+// Drain waits until nothing is pending.
+func (c *MemControl) Drain(struct{}, *struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := c.stack.Uploader.Wait(ctx, "")
+	return err
+}
+
+// Stall makes reads of the store hang, or all go on again.
+func (c *MemControl) Stall(on bool, _ *struct{}) error {
+	c.gate.stall(on)
+	return nil
+}
+
+// Release lets the reads of keys with this ending go on.
+func (c *MemControl) Release(ending string, _ *struct{}) error {
+	c.gate.release(ending)
+	return nil
+}
+
+// gate is a store whose reads can be made to hang, as on a dead network.
+type gate struct {
+	*memstore.Store
+
+	mu      sync.Mutex
+	stalled bool
+	free    []string      // endings of keys that pass all the same
+	change  chan struct{} // closed at every change
+}
+
+func newGate(s *memstore.Store) *gate { return &gate{Store: s, change: make(chan struct{})} }
+
+func (g *gate) stall(on bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stalled, g.free = on, nil
+	close(g.change)
+	g.change = make(chan struct{})
+}
+
+func (g *gate) release(ending string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.free = append(g.free, ending)
+	close(g.change)
+	g.change = make(chan struct{})
+}
+
+// pass waits while reads hang.
+func (g *gate) pass(ctx context.Context, op, key string) error {
+	for {
+		g.mu.Lock()
+		pass := !g.stalled || slices.ContainsFunc(g.free, func(e string) bool { return strings.HasSuffix(key, e) })
+		change := g.change
+		g.mu.Unlock()
+		if pass {
+			return nil
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return &store.Error{Op: op, Key: key, Kind: store.ErrTransient, Err: ctx.Err()}
+		}
+	}
+}
+
+func (g *gate) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
+	if err := g.pass(ctx, "head", key); err != nil {
+		return store.Object{}, err
+	}
+	return g.Store.Head(ctx, key, c)
+}
+
+func (g *gate) Get(ctx context.Context, key string, r store.Range, c store.Cond) (io.ReadCloser, store.Object, error) {
+	if err := g.pass(ctx, "get", key); err != nil {
+		return nil, store.Object{}, err
+	}
+	return g.Store.Get(ctx, key, r, c)
+}
+
+func (g *gate) List(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
+	return func(yield func(store.Page, error) bool) {
+		if err := g.pass(ctx, "list", prefix); err != nil {
+			yield(store.Page{}, err)
+			return
+		}
+		g.Store.List(ctx, prefix, o)(yield)
+	}
+}
