@@ -12,7 +12,7 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 t() { timeout "${T:-120}" "$@"; }
 
 start_server() {
-  "$BIN" local --json --data "$data" --listen 127.0.0.1:0 --bucket b > "$TOP/server.json" 2> "$TOP/server.log" &
+  "$BIN" local --json --data "$data" --listen 127.0.0.1:0 --bucket apps > "$TOP/server.json" 2> "$TOP/server.log" &
   server=$!
   for _ in $(seq 200); do
     [ -s "$TOP/server.json" ] && break
@@ -33,7 +33,7 @@ mount_fresh() {
     local) opts+=(--local "$data") ;;
     endpoint)
       [ -n "$server" ] || start_server
-      opts+=(--bucket b --endpoint "$endpoint" --path-style --identity-id us-east-1:11111111-2222-3333-4444-555555555555) ;;
+      opts+=(--bucket apps --endpoint "$endpoint" --path-style --identity-id us-east-1:11111111-2222-3333-4444-555555555555) ;;
   esac
   t "$BIN" mount "${opts[@]}" "$@" "$mnt"
 }
