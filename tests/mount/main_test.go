@@ -9,6 +9,7 @@ import (
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3levelfs/s3levelfs/store/local"
 	"github.com/s3levelfs/s3levelfs/tests/mount"
 )
 
@@ -16,9 +17,11 @@ import (
 const daemonName = "mem"
 
 func TestMain(m *testing.M) {
+	local.MaybeRunChild()
 	os.Exit(mount.Main(m, mount.Roles{
 		Daemons: map[string]mount.Daemon{
 			daemonName: mount.Mem(),
+			"local":    mount.Local(),
 			"loopback": loopback,
 		},
 		Programs: map[string]func([]string) int{"lock": lockProgram, "read": readProgram, "trymount": tryMount},

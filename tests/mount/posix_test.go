@@ -28,25 +28,31 @@ func deviations() map[string]string {
 	}
 }
 
+// TestPosix runs go-fuse's conformance tests on both stores.
 func TestPosix(t *testing.T) {
-	onMount(t, func(t *testing.T, _ *mount.Mount, dir string) {
-		for _, name := range slices.Sorted(maps.Keys(posixtest.All)) {
-			if _, ok := deviations()[name]; ok {
-				continue // TestPosixDeviations
-			}
-			t.Run(name, func(t *testing.T) {
-				defer func() {
-					if t.Skipped() {
-						t.Errorf("skipped: name it in deviations")
+	for _, daemon := range []string{daemonName, "local"} {
+		t.Run(daemon, func(t *testing.T) {
+			mount.Run(t, mount.Options{Daemon: daemon}, func(t *testing.T, m *mount.Mount) {
+				for _, name := range slices.Sorted(maps.Keys(posixtest.All)) {
+					if _, ok := deviations()[name]; !ok { // else: TestPosixDeviations
+						t.Run(name, func(t *testing.T) { conform(t, name, m.Path("private", name)) })
 					}
-				}()
-				sub := dir + "/" + name
-				must(t, os.Mkdir(sub, 0o755))
-				posixtest.All[name](t, sub)
-				must(t, os.RemoveAll(sub))
+				}
 			})
+		})
+	}
+}
+
+// conform runs one test, which may not skip itself.
+func conform(t *testing.T, name, dir string) {
+	defer func() {
+		if t.Skipped() {
+			t.Errorf("skipped: name it in deviations")
 		}
-	})
+	}()
+	must(t, os.Mkdir(dir, 0o755))
+	posixtest.All[name](t, dir)
+	must(t, os.RemoveAll(dir))
 }
 
 func TestPosixDeviations(t *testing.T) {
