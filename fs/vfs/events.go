@@ -90,7 +90,11 @@ func (v *FS) removed(e uploader.Event) {
 	v.attrs.Forget(e.Key)
 	v.blind.Remove(e.Key)
 	if strings.HasSuffix(e.Key, "/") {
-		return // the directory may live on by what is below it; rmdir told the listing
+		// Only rmdir and a rename of the directory remove a marker.
+		if info, ok := v.up.Lookup(strings.TrimSuffix(e.Key, "/")); !ok || info.Kind != uploader.KindDir {
+			v.listing.DirRemoved(e.Key)
+		}
+		return
 	}
 	if !v.inGone(e.Key) {
 		v.listing.Removed(e.Key)

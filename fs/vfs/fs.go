@@ -60,7 +60,8 @@ type FS struct {
 // the store's answer, later ones are journalled (promise 7).
 type levelSeen struct{ removed, made bool }
 
-// New makes the file system. Close it after its handles are released.
+// New makes the file system. It is called before Uploader.Start; Close it after its
+// handles are released.
 func New(d Deps, cfg Config) (*FS, error) {
 	if d.Policy == nil || d.Store == nil || d.Uploader == nil || d.Cache == nil || d.Listing == nil || d.Attrs == nil {
 		return nil, errors.New("vfs: a dependency is missing")
@@ -89,14 +90,32 @@ func New(d Deps, cfg Config) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FS{
+	v := &FS{
 		policy: d.Policy, store: d.Store, up: d.Uploader, cache: d.Cache,
 		listing: d.Listing, attrs: d.Attrs, cfg: cfg, log: cfg.Log,
 		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify), due: newDue(),
 		blind: blind, dirs: dirs, warned: warned,
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
 		first: make(map[string]levelSeen), ended: make(map[string]bool),
-	}, nil
+	}
+	for _, l := range d.Policy.LevelPrefixes() {
+		v.expectPending(l.Prefix)
+	}
+	return v, nil
+}
+
+// expectPending marks as due what an earlier mount left in the spool below a directory.
+// Nothing is sent before Uploader.Start, so that no event can have come yet.
+func (v *FS) expectPending(dir string) {
+	for _, info := range v.up.Children(dir) {
+		if info.Kind != uploader.KindDir || info.Marker {
+			v.due.mark(info.Key)
+			v.due.expect(info.Key, info.Gen)
+		}
+		if below := info.Key + "/"; v.up.Has(below) {
+			v.expectPending(below)
+		}
+	}
 }
 
 // Close ends the notifier. Open handles stay valid until they are released.

@@ -1,6 +1,9 @@
 package vfs
 
-import "github.com/s3levelfs/s3levelfs/fs/vfs/listing"
+import (
+	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
 
 // A directory that was removed or renamed here has keys below it in the store for
 // a moment longer: their deletes are batched. Listings that begin meanwhile still
@@ -76,6 +79,12 @@ func (v *FS) isGone(dir string) bool {
 	defer v.mu.Unlock()
 	done, ended := v.ended[dir]
 	return ended && !done
+}
+
+// hidden: a directory that a listing shows has been removed here, in this mount or, as the
+// tombstone of its marker tells, in an earlier one.
+func (v *FS) hidden(info *uploader.Info, dir string) bool {
+	return v.isGone(dir) || info != nil && info.Kind == uploader.KindTombstone && !v.up.Under(dir)
 }
 
 // anyEnded runs checkGone for the directories of a listing.

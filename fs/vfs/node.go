@@ -127,7 +127,7 @@ func (v *FS) findTarget(ctx context.Context, op, path string, t levels.Target) (
 		return n, wrap(op, path, err)
 	}
 	n.until = fresh.Until
-	if !choose(&n, slices.DeleteFunc(entries, func(e listing.Entry) bool { return e.Dir && v.isGone(t.DirPrefix()) })) {
+	if !choose(&n, slices.DeleteFunc(entries, func(e listing.Entry) bool { return e.Dir && v.hidden(n.info, t.DirPrefix()) })) {
 		return n, fail(op, path, syscall.ENOENT)
 	}
 	return n, nil
@@ -143,12 +143,6 @@ func (v *FS) overlay(n *node) bool {
 	info, ok := v.up.Lookup(n.target.Key)
 	if !ok || n.target.Beside || settled(info) {
 		return false
-	}
-	if info.Kind != uploader.KindDir && v.due.mark(n.target.Key) {
-		// Pending before this mount did anything: from the spool of an earlier one.
-		if _, ok := v.up.Lookup(n.target.Key); !ok {
-			v.due.clear(n.target.Key)
-		}
 	}
 	n.info = &info
 	switch info.Kind {

@@ -76,7 +76,6 @@ func (v *FS) children(ctx context.Context, op string, n *node) (map[string]*node
 		if err != nil {
 			return nil, wrap(op, n.path, err)
 		}
-		entries = slices.DeleteFunc(entries, func(e listing.Entry) bool { return e.Dir && v.isGone(dir+e.Name+"/") })
 		v.merge(n, pending, entries, fresh.Until, out)
 	}
 	for _, e := range v.policy.Entries(n.target) {
@@ -101,19 +100,12 @@ func (v *FS) pendingIn(ctx context.Context, dir string) []uploader.Info {
 	if waited {
 		pending = v.up.Children(dir)
 	}
-	pending = slices.DeleteFunc(pending, settled)
-	for i := range pending {
-		if pending[i].Kind != uploader.KindDir && v.due.mark(pending[i].Key) {
-			if _, ok := v.up.Lookup(pending[i].Key); !ok {
-				v.due.clear(pending[i].Key)
-			}
-		}
-	}
-	return pending
+	return slices.DeleteFunc(pending, settled)
 }
 
 // merge lays the pending entries over the listed ones and gives them names.
 func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entry, until time.Time, out map[string]*node) {
+	dir := parent.target.DirPrefix()
 	elements := make(map[string]*element, len(entries))
 	at := func(name string) *element {
 		e := elements[name]
@@ -125,12 +117,13 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 	}
 	for i := range entries {
 		if e := &entries[i]; e.Dir {
-			at(e.Name).dir = &node{dir: true, until: until}
+			if !v.isGone(dir + e.Name + "/") {
+				at(e.Name).dir = &node{dir: true, until: until}
+			}
 		} else {
 			at(e.Name).file = &node{obj: &e.Object, until: until}
 		}
 	}
-	dir := parent.target.DirPrefix()
 	for _, info := range pending {
 		name := info.Key[len(dir):]
 		e := at(name)
@@ -144,6 +137,9 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 			e.dir = &node{dir: true, info: &info, until: v.fixedUntil()}
 		case uploader.KindTombstone:
 			e.file = nil
+			if v.hidden(&info, info.Key+"/") {
+				e.dir = nil
+			}
 		case uploader.KindAttr:
 			if e.file != nil {
 				e.file.info = &info

@@ -1,0 +1,421 @@
+package vfs_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
+)
+
+// modelNode is a file or a directory of the reference tree. Open handles keep
+// pointing to their node after its name is gone, as POSIX wants it.
+type modelNode struct {
+	dir  bool
+	data []byte
+}
+
+// modelHandle pairs a handle with what it should see.
+type modelHandle struct {
+	h    *vfs.Handle
+	node *modelNode
+}
+
+// model drives an FS and a reference tree through the same operations and
+// compares answers.
+type model struct {
+	env   *env
+	tree  map[string]*modelNode // by path; the root of it is "public"
+	open  []modelHandle
+	fresh int
+	trace []string
+}
+
+// note keeps what happened, to read a failure.
+func (m *model) note(format string, args ...any) {
+	m.trace = append(m.trace, fmt.Sprintf(format, args...))
+}
+
+func newModel(e *env) *model {
+	return &model{env: e, tree: map[string]*modelNode{"public": {dir: true}}}
+}
+
+// pick draws one of the paths that ok admits; "" when there is none.
+func (m *model) pick(t *rapid.T, label string, ok func(*modelNode) bool) string {
+	var names []string
+	for _, p := range slices.Sorted(maps.Keys(m.tree)) {
+		if ok(m.tree[p]) {
+			names = append(names, p)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return rapid.SampledFrom(names).Draw(t, label)
+}
+
+func isDir(n *modelNode) bool  { return n.dir }
+func isFile(n *modelNode) bool { return !n.dir }
+
+// place draws a path in an existing directory: often one that exists already.
+func (m *model) place(t *rapid.T) string {
+	dir := m.pick(t, "dir", isDir)
+	return path.Join(dir, rapid.SampledFrom([]string{"a", "b", "c", "d e", "é+%2F"}).Draw(t, "name"))
+}
+
+func (m *model) hasChildren(dir string) bool {
+	for p := range m.tree {
+		if strings.HasPrefix(p, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// bytes draws content of mixed sizes: empty, short, and above the spool's
+// segment bound.
+func drawBytes(t *rapid.T) []byte {
+	n := rapid.SampledFrom([]int{0, 1, 7, 100, 4096, 70_000}).Draw(t, "n")
+	b := make([]byte, n)
+	seed := rapid.Byte().Draw(t, "seed")
+	for i := range b {
+		b[i] = seed + byte(i*7)
+	}
+	return b
+}
+
+func (m *model) create(t *rapid.T) {
+	p := m.place(t)
+	excl := rapid.Bool().Draw(t, "excl")
+	flags := uint32(syscall.O_RDWR | syscall.O_CREAT)
+	if excl {
+		flags |= syscall.O_EXCL
+	} else {
+		flags |= syscall.O_TRUNC
+	}
+	old := m.tree[p]
+	h, _, err := m.env.fs.Create(t.Context(), p, flags, 0o644)
+	m.note("create %q excl %v: %v", p, excl, err)
+	switch {
+	case old != nil && old.dir && excl, old != nil && excl:
+		wantErrno(t, err, syscall.EEXIST)
+		return
+	case old != nil && old.dir:
+		wantErrno(t, err, syscall.EISDIR)
+		return
+	}
+	must(t, err)
+	n := old
+	if n == nil {
+		n = &modelNode{}
+		m.tree[p] = n
+	}
+	n.data = nil
+	m.open = append(m.open, modelHandle{h, n})
+}
+
+func (m *model) openFile(t *rapid.T) {
+	p := m.pick(t, "file", isFile)
+	if p == "" {
+		return
+	}
+	h, err := m.env.fs.Open(t.Context(), p, rapid.SampledFrom([]uint32{syscall.O_RDONLY, syscall.O_RDWR}).Draw(t, "flags"))
+	must(t, err)
+	m.open = append(m.open, modelHandle{h, m.tree[p]})
+	m.note("open %q as %d", p, len(m.open)-1)
+}
+
+func (m *model) handle(t *rapid.T) (modelHandle, int) {
+	if len(m.open) == 0 {
+		return modelHandle{}, -1
+	}
+	i := rapid.IntRange(0, len(m.open)-1).Draw(t, "handle")
+	return m.open[i], i
+}
+
+func (m *model) write(t *rapid.T) {
+	mh, i := m.handle(t)
+	if i < 0 || !mh.h.Writable() {
+		return
+	}
+	off := rapid.SampledFrom([]int{0, 1, 50, 5000}).Draw(t, "off")
+	b := drawBytes(t)
+	n, err := mh.h.WriteAt(t.Context(), b, int64(off))
+	m.note("write handle %d at %d: %d %v", i, off, n, err)
+	must(t, err)
+	if n != len(b) {
+		t.Fatalf("short write: %d of %d", n, len(b))
+	}
+	if n == 0 {
+		return
+	}
+	if need := off + n; need > len(mh.node.data) {
+		mh.node.data = append(mh.node.data, make([]byte, need-len(mh.node.data))...)
+	}
+	copy(mh.node.data[off:], b)
+}
+
+func (m *model) readHandle(t *rapid.T) {
+	mh, i := m.handle(t)
+	if i < 0 || !mh.h.Readable() {
+		return
+	}
+	got := readHandle(t, mh.h)
+	m.note("read handle %d", i)
+	if diff := cmp.Diff(string(mh.node.data), string(got)); diff != "" {
+		t.Fatalf("handle %d reads (-want +got): %s", i, short(diff))
+	}
+}
+
+func (m *model) closeHandle(t *rapid.T) {
+	mh, i := m.handle(t)
+	if i < 0 {
+		return
+	}
+	m.note("close %d", i)
+	must(t, mh.h.Flush(t.Context()))
+	must(t, mh.h.Release(t.Context()))
+	m.open = slices.Delete(m.open, i, i+1)
+}
+
+func (m *model) closeAll(t *rapid.T) {
+	for _, mh := range m.open {
+		must(t, mh.h.Flush(t.Context()))
+		must(t, mh.h.Release(t.Context()))
+	}
+	m.open = nil
+}
+
+func (m *model) truncate(t *rapid.T) {
+	p := m.pick(t, "file", isFile)
+	if p == "" {
+		return
+	}
+	size := int64(rapid.SampledFrom([]int{0, 3, 100, 9000}).Draw(t, "size"))
+	a, err := m.env.fs.SetAttr(t.Context(), vfs.Ref{Path: p}, vfs.SetAttr{Size: &size})
+	m.note("truncate %q %d: %v", p, size, err)
+	must(t, err)
+	if a.Size != size {
+		t.Fatalf("truncate %q: size %d, want %d", p, a.Size, size)
+	}
+	n := m.tree[p]
+	if int(size) <= len(n.data) {
+		n.data = n.data[:size:size]
+	} else {
+		n.data = append(n.data, make([]byte, int(size)-len(n.data))...)
+	}
+}
+
+func (m *model) unlink(t *rapid.T) {
+	p := m.place(t)
+	err := m.env.fs.Unlink(t.Context(), p)
+	m.note("unlink %q: %v", p, err)
+	switch n := m.tree[p]; {
+	case n == nil:
+		wantErrno(t, err, syscall.ENOENT)
+	case n.dir:
+		wantErrno(t, err, syscall.EISDIR)
+	default:
+		must(t, err)
+		delete(m.tree, p)
+	}
+}
+
+func (m *model) mkdir(t *rapid.T) {
+	p := m.place(t)
+	_, err := m.env.fs.Mkdir(t.Context(), p, 0o755)
+	m.note("mkdir %q: %v", p, err)
+	if m.tree[p] != nil {
+		wantErrno(t, err, syscall.EEXIST)
+		return
+	}
+	must(t, err)
+	m.tree[p] = &modelNode{dir: true}
+}
+
+func (m *model) rmdir(t *rapid.T) {
+	p := m.place(t)
+	err := m.env.fs.Rmdir(t.Context(), p)
+	m.note("rmdir %q: %v", p, err)
+	switch n := m.tree[p]; {
+	case n == nil:
+		wantErrno(t, err, syscall.ENOENT)
+	case !n.dir:
+		wantErrno(t, err, syscall.ENOTDIR)
+	case m.hasChildren(p):
+		wantErrno(t, err, syscall.ENOTEMPTY)
+	default:
+		must(t, err)
+		delete(m.tree, p)
+	}
+}
+
+func (m *model) rename(t *rapid.T) {
+	from, to := m.place(t), m.place(t)
+	noReplace := rapid.Bool().Draw(t, "noreplace")
+	var flags uint32
+	if noReplace {
+		flags = vfs.RenameNoReplace
+	}
+	err := m.env.fs.Rename(t.Context(), from, to, flags)
+	m.note("rename %q %q %d: %v", from, to, flags, err)
+	src, dst := m.tree[from], m.tree[to]
+	switch {
+	case src == nil:
+		wantErrno(t, err, syscall.ENOENT)
+	case strings.HasPrefix(to, from+"/"):
+		wantErrno(t, err, syscall.EINVAL)
+	case dst != nil && noReplace:
+		wantErrno(t, err, syscall.EEXIST)
+	case from == to:
+		must(t, err)
+	case dst != nil && dst.dir && !src.dir:
+		wantErrno(t, err, syscall.EISDIR)
+	case dst != nil && !dst.dir && src.dir:
+		wantErrno(t, err, syscall.ENOTDIR)
+	case dst != nil && dst.dir && m.hasChildren(to):
+		wantErrno(t, err, syscall.ENOTEMPTY)
+	default:
+		must(t, err)
+		m.move(from, to)
+	}
+}
+
+func (m *model) move(from, to string) {
+	for _, p := range slices.Sorted(maps.Keys(m.tree)) {
+		if p == from || strings.HasPrefix(p, from+"/") {
+			n := m.tree[p]
+			delete(m.tree, p)
+			m.tree[to+p[len(from):]] = n
+		}
+	}
+}
+
+// remount ends the mount in good order, or kills it, and begins another one on
+// the same spool. Only closed files are promised to be there.
+func (m *model) remount(t *rapid.T) {
+	m.closeAll(t)
+	crash := rapid.Bool().Draw(t, "crash")
+	m.note("remount crash %v", crash)
+	m.env.reopen(t, crash)
+}
+
+// drain waits until the bucket has it all and compares it with the tree.
+func (m *model) drain(t *rapid.T) {
+	m.closeAll(t)
+	m.env.drain(t)
+	want := map[string]string{}
+	for p, n := range m.tree {
+		if !n.dir {
+			want[p] = string(n.data)
+		}
+	}
+	got := map[string]string{}
+	for key, data := range m.env.objects(t) {
+		if !strings.HasSuffix(key, "/") {
+			got[key] = data
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("bucket (-want +got): %s", short(diff))
+	}
+}
+
+// foreign lets another application replace a settled file that nobody has open.
+func (m *model) foreign(t *rapid.T) {
+	m.drain(t)
+	p := m.pick(t, "file", isFile)
+	if p == "" {
+		return
+	}
+	m.fresh++
+	data := fmt.Appendf(nil, "foreign %d %s", m.fresh, p)
+	m.env.put(t, p, data)
+	m.note("foreign %q", p)
+	m.env.age(t)
+	m.tree[p].data = data
+}
+
+// check compares the whole tree: names, kinds, sizes and bytes.
+func (m *model) check(t *rapid.T) {
+	want, got := map[string]string{}, map[string]string{}
+	for p, n := range m.tree {
+		want[p] = describe(n.dir, int64(len(n.data)), n.data)
+	}
+	m.walk(t, "public", got)
+	got["public"] = want["public"]
+	if diff := cmp.Diff(want, got); diff != "" {
+		for p, n := range m.tree {
+			if n.dir {
+				fmt.Fprint(os.Stderr, m.env.fs.Dump(p+"/"))
+			}
+		}
+		t.Fatalf("tree (-want +got): %s", short(diff))
+	}
+}
+
+func (m *model) walk(t *rapid.T, dir string, into map[string]string) {
+	entries, err := m.env.fs.ReadDir(t.Context(), dir)
+	must(t, err)
+	for _, e := range entries {
+		p := path.Join(dir, e.Name)
+		a, err := m.env.fs.Lookup(t.Context(), p)
+		must(t, err)
+		if a.Ino != e.Attr.Ino || a.Mode&syscall.S_IFMT != e.Attr.Mode&syscall.S_IFMT {
+			t.Fatalf("%q: readdir says ino %d mode %o, lookup %d %o", p, e.Attr.Ino, e.Attr.Mode, a.Ino, a.Mode)
+		}
+		if a.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+			into[p] = describe(true, 0, nil)
+			m.walk(t, p, into)
+			continue
+		}
+		into[p] = describe(false, a.Size, readFile(t, m.env.fs, p))
+	}
+}
+
+func describe(dir bool, size int64, data []byte) string {
+	if dir {
+		return "dir"
+	}
+	return fmt.Sprintf("file %d %x", size, data)
+}
+
+// short keeps a failure readable.
+func short(s string) string {
+	if len(s) > 2000 {
+		return s[:2000] + "…"
+	}
+	return s
+}
+
+// TestModel runs random operations on the file system and on a tree in memory
+// and compares every answer, the tree, and in the end the bucket.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newModel(newEnv(rt, envConfig{}))
+		defer func() {
+			if rt.Failed() {
+				fmt.Fprintln(os.Stderr, "TRACE", strings.Join(m.trace, "\n"), m.env.mem.Keys(), m.env.lastRequests())
+				rt.Logf("%s", strings.Join(m.trace, "\n"))
+				rt.Logf("bucket %q, requests: %v", m.env.mem.Keys(), m.env.lastRequests())
+			}
+			m.env.close(rt)
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": m.create, "open": m.openFile, "write": m.write, "read": m.readHandle,
+			"close": m.closeHandle, "truncate": m.truncate, "unlink": m.unlink, "mkdir": m.mkdir,
+			"rmdir": m.rmdir, "rename": m.rename, "remount": m.remount, "foreign": m.foreign,
+			"tree": m.check,
+		})
+		m.drain(rt)
+		m.check(rt)
+	})
+}
