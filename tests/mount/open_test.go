@@ -2,6 +2,7 @@ package mount_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -277,4 +278,49 @@ func wantAt(t *testing.T, f *os.File, off int64, want []byte) {
 	if n != len(want) || !bytes.Equal(got[:n], want) {
 		t.Errorf("read at %d: %q (%v), want %q", off, got[:n], err, want)
 	}
+}
+
+// TestAtomicReplace: while a file is replaced by rename, again and again, every
+// reader gets one whole version. An open that loses two races in a row, with the
+// kernel's lookup and with its second one, may be told so by ESTALE.
+func TestAtomicReplace(t *testing.T) {
+	onMount(t, func(t *testing.T, _ *mount.Mount, dir string) {
+		path := filepath.Join(dir, "f")
+		version := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, 5000+i*37%20000) }
+		write(t, path, version(0))
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 3 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					got, err := os.ReadFile(path)
+					if errors.Is(err, syscall.ESTALE) {
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					whole := len(got) >= 5000 && len(bytes.Trim(got, string(got[:1]))) == 0
+					if !whole {
+						t.Errorf("%d bytes of no one version: %q…%q", len(got), got[:min(3, len(got))], got[max(0, len(got)-3):])
+						return
+					}
+				}
+			})
+		}
+		for i := range 400 {
+			tmp := fmt.Sprintf("%s.tmp%d", path, i%3)
+			write(t, tmp, version(i))
+			must(t, os.Rename(tmp, path))
+			wantContent(t, path, version(i))
+		}
+		close(stop)
+		wg.Wait()
+	})
 }
