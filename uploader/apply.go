@@ -187,6 +187,7 @@ func (f *fold) leaveTarget(o *op, etag string) {
 		switch {
 		case x.is(flagReplaced):
 			f.remove(x, Base{}, Base{})
+			f.release(x.gen.id)
 		case x.gen != nil && x.gen.src.key == o.key:
 			x.gen.src = source{key: o.to, etag: etag, size: x.gen.src.size} // the same bytes under the new name
 		}

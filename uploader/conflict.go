@@ -1,7 +1,6 @@
 package uploader
 
 import (
-	"context"
 	"fmt"
 	"path"
 	"regexp"
@@ -17,8 +16,13 @@ import (
 
 // foreign decides about a generation whose key has a version that is neither its base nor
 // its own (promise 4). A nil error: the operation goes on in another form.
-func (u *Uploader) foreign(_ context.Context, o *op, now Base) error {
+func (u *Uploader) foreign(o *op, now Base) error {
+	u.mu.Lock()
+	abandoned := o.is(flagAbandoned)
+	u.mu.Unlock()
 	switch {
+	case abandoned:
+		return u.giveUpForeign(o)
 	case now.State == Absent:
 		return u.foreignDelete(o)
 	case u.cfg.OnConflict == Overwrite:

@@ -1,5 +1,7 @@
 package uploader
 
+import "fmt"
+
 // Kill ends the goroutines as a kill of the process would end them: nothing is
 // sealed, sent, logged or told any more.
 func (u *Uploader) Kill() {
@@ -16,3 +18,16 @@ var (
 	ConflictName   = conflictName
 	LooksTemporary = looksTemporary
 )
+
+// Dump shows what is pending, for the messages of tests.
+func (u *Uploader) Dump() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var all []string
+	for _, o := range sortedOps(u.fold.ops) {
+		all = append(all, fmt.Sprintf("%d %v %q->%q base=%v gen=%v after=%q (there %v) flags=%x run=%v unsure=%v heap=%d batched=%v hold=%v",
+			o.id, o.kind, o.key, o.to, o.base.State, o.gen != nil, o.after, u.fold.gens[o.after] != nil, o.flags, o.running,
+			o.unsure, o.heapIndex, o.batched, o.hold != nil && !o.hold.released))
+	}
+	return all
+}

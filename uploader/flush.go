@@ -125,6 +125,10 @@ func (u *Uploader) seal(g *generation) (*op, error) {
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)
 	}
+	if err := u.unblockFor(g); err != nil {
+		return nil, err
+	}
+	u.consider(o)
 	o.since = time.Now()
 	return o, nil
 }

@@ -59,7 +59,7 @@ type model struct {
 	safe  map[string]string         // what a crash leaves of a name that is open
 
 	faulty  bool
-	unknown []step // renames that failed while the store did not answer: either name is right
+	unknown *step // a rename that failed while the store did not answer: either name is right
 }
 
 // TestModel runs random operations with crashes, comparing overlay and bucket with a map.
@@ -74,6 +74,7 @@ func TestModel(t *testing.T) {
 			defer func() { r.stop() }()
 			defer func() { failed = recover() }()
 			check(t, r.u.Prove(t.Context(), level))
+			r.ft = panicker{}
 			m := &model{rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}}
 			for _, s := range steps {
 				m.do(s)
@@ -228,7 +229,8 @@ func (m *model) rename() {
 			m.t.Fatalf("rename of %q onto %q: %v", from, to, err)
 		}
 	case err != nil && m.faulty:
-		m.unknown = append(m.unknown, m.step)
+		s := m.step
+		m.unknown = &s
 	case err != nil:
 		m.t.Fatalf("rename: %v", err)
 	default:
@@ -263,7 +265,7 @@ func (m *model) crash() {
 // look compares what the mount would show with the model: overlay over bucket.
 func (m *model) look() {
 	synctest.Wait()
-	if m.faulty && len(m.unknown) > 0 {
+	if m.unknown != nil {
 		return
 	}
 	for _, short := range modelNames {

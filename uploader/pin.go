@@ -134,7 +134,10 @@ func (u *Uploader) logPin(g *generation, content *spool.Content) error {
 	}
 	r := g.op.record(spool.TypePin)
 	r.Size, r.Extents = content.Size(), content.Extents()
-	return u.commit(r)
+	if err := u.commit(r); err != nil {
+		return err
+	}
+	return u.unblockFor(g)
 }
 
 // loseBase takes a delta whose base is gone out of the way of its key: it stays in the

@@ -76,6 +76,9 @@ func (u *Uploader) rekey(from, to string, toBase Base) error {
 		f.key = to
 		u.files[to] = f
 	}
+	if err := u.unblockFor(last); err != nil {
+		return err
+	}
 	o := last.op
 	if o != nil && o.is(flagSealed) {
 		u.at(o, u.settled(o, f != nil && f.writers > 0))

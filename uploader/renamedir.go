@@ -87,6 +87,9 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		return nil, err
 	}
 	for f, target := range rekeyed {
+		if err := u.unblockFor(f.top); err != nil {
+			return nil, err
+		}
 		delete(u.files, f.key)
 		f.key = target
 		u.files[target] = f

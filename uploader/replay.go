@@ -49,6 +49,14 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 			c.Release()
 		}
 	}
+	for _, o := range sortedOps(u.fold.ops) {
+		if o.gen != nil && o.gen.op == o {
+			if err := u.unblockFor(o.gen); err != nil {
+				return err
+			}
+			u.consider(o)
+		}
+	}
 	u.follow()
 	if err := u.spool.Recovered(); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // runPut brings one sealed generation into the bucket.
 func (u *Uploader) runPut(ctx context.Context, o *op) error {
 	u.mu.Lock()
-	abandoned, unsure := o.is(flagAbandoned), o.unsure
+	abandoned, unsure := o.is(flagAbandoned), o.unsure && u.atHead(o)
 	u.mu.Unlock()
 	if unsure && u.canLook(o.key) {
 		if done, err := u.settlePut(ctx, o); done || err != nil {
@@ -27,6 +27,12 @@ func (u *Uploader) runPut(ctx context.Context, o *op) error {
 	}
 	if err := u.pin(ctx, o); err != nil {
 		return err
+	}
+	u.mu.Lock()
+	turn := u.fold.ops[o.id] == o && u.atHead(o)
+	u.mu.Unlock()
+	if !turn {
+		return nil
 	}
 	cond, ok, err := u.condition(ctx, o)
 	if !ok || err != nil {
@@ -57,7 +63,7 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 			return c, false, fmt.Errorf("look before put: %w", err)
 		}
 		if base.State != Unknown && !base.same(now) {
-			return c, false, u.foreign(ctx, o, now)
+			return c, false, u.foreign(o, now)
 		}
 		base = now
 	}
@@ -156,15 +162,12 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 	u.mu.Lock()
 	o.unsure = false
 	o.set(flagStarted, false)
-	base, abandoned := o.base, o.is(flagAbandoned)
+	base := o.base
 	u.mu.Unlock()
 	if base.State == Unknown || base.same(now) {
 		return false, nil
 	}
-	if abandoned {
-		return true, u.giveUpForeign(o)
-	}
-	return true, u.foreign(ctx, o, now)
+	return true, u.foreign(o, now)
 }
 
 // settleChanged answers 412, 409 and 404 of a conditional write.
@@ -177,7 +180,7 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 		return fmt.Errorf("look after %w: %w", cause, err)
 	}
 	u.mu.Lock()
-	base, abandoned := o.base, o.is(flagAbandoned)
+	base := o.base
 	o.unsure = false
 	o.set(flagStarted, false)
 	u.mu.Unlock()
@@ -186,10 +189,8 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 		return u.committed(o, now)
 	case base.same(now):
 		return cause // 409: somebody else was writing at that moment
-	case abandoned:
-		return u.giveUpForeign(o)
 	}
-	return u.foreign(ctx, o, now)
+	return u.foreign(o, now)
 }
 
 // committed ends a Put whose bytes are in the bucket.

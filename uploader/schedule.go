@@ -55,15 +55,28 @@ func (u *Uploader) runnable(o *op) bool {
 	if o == nil || o.running || u.fold.ops[o.id] != o || o.after != "" {
 		return false
 	}
-	for _, k := range o.keys() {
-		if u.fold.queues[k].head() != o {
-			return false
-		}
+	if !u.atHead(o) && !o.unpinned() {
+		return false
 	}
 	if o.deletes() && o.hold != nil && !o.hold.released {
 		return false
 	}
 	return o.kind != opPut || o.is(flagSealed|flagAbandoned)
+}
+
+// atHead: everything before the operation has ended. Called with mu held.
+func (u *Uploader) atHead(o *op) bool {
+	for _, k := range o.keys() {
+		if u.fold.queues[k].head() != o {
+			return false
+		}
+	}
+	return true
+}
+
+// unpinned: a sealed delta that could not be made whole at the flush. That may happen before its turn.
+func (o *op) unpinned() bool {
+	return o.kind == opPut && o.is(flagSealed) && !o.is(flagAbandoned) && o.gen.content != nil && !o.gen.content.Whole()
 }
 
 // consider puts the operation among those that are ready, or moves it there after its time
