@@ -23,6 +23,10 @@ func testReadConditions(e *env) {
 	if err != nil {
 		e.Fatal(err)
 	}
+	var ownTime error
+	if e.f.FineTimes {
+		ownTime = store.ErrChanged
+	}
 	tests := []struct {
 		name string
 		key  string
@@ -34,7 +38,8 @@ func testReadConditions(e *env) {
 		{"If-Match of an absent key", "absent", store.Cond{IfMatch: etag}, e.absent()},
 		{"If-None-Match", "k", store.Cond{IfNoneMatch: true}, store.ErrChanged},
 		{"If-None-Match of an absent key", "absent", store.Cond{IfNoneMatch: true}, e.absent()},
-		{"If-Unmodified-Since now", "k", store.Cond{IfUnmodifiedSince: o.LastModified}, nil},
+		{"If-Unmodified-Since its own time", "k", store.Cond{IfUnmodifiedSince: o.LastModified}, ownTime},
+		{"If-Unmodified-Since later", "k", store.Cond{IfUnmodifiedSince: o.LastModified.Add(time.Second)}, nil},
 		{"If-Unmodified-Since before", "k", store.Cond{IfUnmodifiedSince: o.LastModified.Add(-time.Hour)}, store.ErrChanged},
 	}
 	for _, tt := range tests {

@@ -33,11 +33,22 @@ type Features struct {
 	// NoPathKeys: keys with empty, "." or ".." elements are refused or land
 	// under another key. Source: servers that keep objects as files.
 	NoPathKeys bool
-	// NoControlKeys: keys with bytes that XML can not carry (0x01 to 0x1f but tab
-	// and newline, 0x7f) are refused, or listed under another name.
+	// NoControlKeys: keys with bytes that XML can not carry (0x01 to 0x1f but tab,
+	// newline and return) are refused, or listed under another name.
+	// Source: versitygw 1.8, which ignores encoding-type=url.
 	NoControlKeys bool
 	// NoBinaryKeys: the same for keys that are not UTF-8.
 	NoBinaryKeys bool
+	// LongKeys: keys longer than Limits.MaxKey are taken.
+	LongKeys bool
+	// SelfCopyKeeps: a copy of an object onto itself with new headers keeps the
+	// old value of each header that the new ones lack; metadata are replaced.
+	// Source: versitygw 1.8, posix backend.
+	SelfCopyKeeps bool
+	// FineTimes: the server compares If-Unmodified-Since with times finer than the
+	// seconds that it tells, so that an object's own LastModified does not hold.
+	// Source: versitygw 1.8, posix backend.
+	FineTimes bool
 	// RacyConditions: of concurrent Puts with IfNoneMatch more than one may win.
 	RacyConditions bool
 	// Unkept names fields of store.Headers that the server refuses or drops:
