@@ -146,7 +146,7 @@ func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off
 	}
 	v := c.version(obj, s)
 	plan := c.plan(v, s, off, want)
-	parts, err := c.gather(v, plan) //nolint:contextcheck // a fetch is the cache's: it outlives the reader that started it
+	parts, err := c.gather(v, plan) // a fetch is the cache's: it outlives the reader that started it
 	if err != nil {
 		return 0, err
 	}

@@ -208,7 +208,7 @@ func (f *fold) enqueue(o *op) {
 	for _, k := range o.keys() {
 		q := f.queues[k]
 		i, _ := slices.BinarySearchFunc(q, o.id, func(x *op, id uint64) int {
-			return int(int64(x.id - id)) //nolint:gosec // ids are far below 2^63
+			return int(int64(x.id - id))
 		})
 		f.queues[k] = slices.Insert(q, i, o)
 		f.touch(k)

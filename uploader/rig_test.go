@@ -261,7 +261,7 @@ func key(name string) string { return level + name }
 // fastDir is a directory in memory where there is one: the tests sync a lot.
 func fastDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "uploader-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "uploader-test-") //nolint:usetesting // TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}

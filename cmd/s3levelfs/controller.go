@@ -72,7 +72,7 @@ func (c *controller) prefixes(path string) ([]string, error) {
 }
 
 func (c *controller) Unmount(context.Context) error {
-	err := c.s.fuse.Unmount() //nolint:contextcheck // an unmount is not given up half-way
+	err := c.s.fuse.Unmount()
 	if errors.Is(err, fs.ErrBusy) {
 		return fmt.Errorf("%s is in use: close what has files open or its working directory in it (`fuser -vm %s` names it), then try again",
 			c.s.mountpoint, c.s.mountpoint)

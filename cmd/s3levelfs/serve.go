@@ -25,7 +25,7 @@ func (s *session) serve(ctx context.Context, stop context.CancelFunc) error {
 	case <-s.fuse.Done():
 	case <-ctx.Done():
 		stop()
-		s.unmountForSignal() //nolint:contextcheck // ctx has ended: this is what follows
+		s.unmountForSignal()
 	}
 	// A second signal ends the drain; the spool keeps what is left.
 	again, stopAgain := signal.NotifyContext(contextWithout(ctx), unix.SIGINT, unix.SIGTERM)

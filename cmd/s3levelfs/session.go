@@ -100,10 +100,10 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 		return nil, err
 	}
 	cacheDir := filepath.Join(cfg.CacheBase(), config.Partition(owner))
-	if err := s.assemble(recovery, cacheDir); err != nil { //nolint:contextcheck // what is built lives longer than ctx
+	if err := s.assemble(recovery, cacheDir); err != nil {
 		return nil, err
 	}
-	return s, s.publish() //nolint:contextcheck // the socket lives longer than ctx
+	return s, s.publish()
 }
 
 // openSpool waits for an earlier daemon that still drains, at most 10 s, and

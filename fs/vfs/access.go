@@ -52,14 +52,6 @@ func (v *FS) makable(op, path string) (levels.Target, error) {
 	return t, v.need(op, path, t, levels.Put)
 }
 
-// name refuses a new name that only other programs may have made.
-func (v *FS) newName(op, path string, t levels.Target) error {
-	if t.Foreign {
-		return fail(op, path, syscall.EINVAL)
-	}
-	return nil
-}
-
 // Access answers access(2) for the mount's user: what the level grants and the
 // mode says. The mask's X_OK on a directory is the right to look up names.
 func (v *FS) Access(ctx context.Context, r Ref, mask uint32) error {

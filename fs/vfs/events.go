@@ -89,9 +89,9 @@ func (v *FS) rememberBlind(obj store.Object) {
 func (v *FS) removed(e uploader.Event) {
 	v.attrs.Forget(e.Key)
 	v.blind.Remove(e.Key)
-	if strings.HasSuffix(e.Key, "/") {
+	if dir, isDir := strings.CutSuffix(e.Key, "/"); isDir {
 		// Only rmdir and a rename of the directory remove a marker.
-		if info, ok := v.up.Lookup(strings.TrimSuffix(e.Key, "/")); !ok || info.Kind != uploader.KindDir {
+		if info, ok := v.up.Lookup(dir); !ok || info.Kind != uploader.KindDir {
 			v.listing.DirRemoved(e.Key)
 		}
 		return

@@ -25,7 +25,7 @@ func (v *FS) openNodeOf(of *openFile, path string) node {
 	if s.local != nil {
 		info := s.local.Info()
 		info.Kind = uploader.KindFile
-		n.info = &info
+		n.info, n.own = &info, true
 		n.until = v.fixedUntil()
 		return n
 	}

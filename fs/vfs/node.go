@@ -20,6 +20,7 @@ type node struct {
 	target levels.Target
 	dir    bool
 	link   bool           // protected/me
+	own    bool           // info is that of an open file: its bytes are here, pending or not
 	info   *uploader.Info // what is pending; nil = nothing
 	obj    *store.Object  // stored version of a file; nil = none known
 	until  time.Time      // how long the answer holds
@@ -44,7 +45,7 @@ func (n *node) ikey() string {
 
 // pending: the bytes are this mount's, not yet in the store.
 func (n *node) pending() bool {
-	return n.info != nil && n.info.Kind == uploader.KindFile && !n.moving() && !settled(*n.info)
+	return n.info != nil && n.info.Kind == uploader.KindFile && !n.moving() && (n.own || !settled(*n.info))
 }
 
 // moving: the name is the target of a copy that has not ended; obj is the source.

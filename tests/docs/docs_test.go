@@ -27,7 +27,7 @@ func TestEveryPromiseHasItsTests(t *testing.T) {
 		}
 	}
 	// Each paragraph that promises something is followed by its tests.
-	for _, p := range strings.Split(string(text), "\n\n") {
+	for p := range strings.SplitSeq(string(text), "\n\n") {
 		if strings.HasPrefix(p, "**") && !strings.Contains(p, "\nTests: ") {
 			t.Errorf("a promise without a test: %.60q", p)
 		}

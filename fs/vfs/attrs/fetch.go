@@ -27,7 +27,7 @@ type flight struct {
 // does not end it for the others. A version that is gone gives
 // store.ErrChanged or store.ErrNotExist.
 func (x *Index) Fetch(ctx context.Context, o store.Object) (store.Headers, Posix, error) {
-	f, err := x.join(o) //nolint:contextcheck // a HEAD is the index's: it outlives the caller that started it
+	f, err := x.join(o) // a HEAD is the index's: it outlives the caller that started it
 	if err != nil {
 		return store.Headers{}, Posix{}, err
 	}
