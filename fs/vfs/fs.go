@@ -49,6 +49,8 @@ type FS struct {
 	dirs    *lru.Cache[string, dirFacts]     // by DirPrefix
 	warned  *lru.Cache[string, struct{}]     // archived objects that the log has named
 
+	crossings crossings
+
 	mu    sync.Mutex
 	open  map[string]*openFile   // by the key that they have now
 	gone  map[uint64][]*openFile // by inode number: open files without a name

@@ -9,6 +9,10 @@ import (
 // nothing is there the error carries ENOENT, and the attributes' TTL says how
 // long that may be believed.
 func (v *FS) Lookup(ctx context.Context, path string) (Attr, error) {
+	return steady(ctx, v, path, func() (Attr, error) { return v.lookup(ctx, path) }, func(Attr) {})
+}
+
+func (v *FS) lookup(ctx context.Context, path string) (Attr, error) {
 	n, err := v.find(ctx, "lookup", path)
 	if err != nil {
 		if isAbsent(err) {
@@ -21,6 +25,10 @@ func (v *FS) Lookup(ctx context.Context, path string) (Attr, error) {
 
 // Stat answers stat(2) by path, or of an open file without a name by number.
 func (v *FS) Stat(ctx context.Context, r Ref) (Attr, error) {
+	return steady(ctx, v, r.Path, func() (Attr, error) { return v.stat(ctx, r) }, func(Attr) {})
+}
+
+func (v *FS) stat(ctx context.Context, r Ref) (Attr, error) {
 	n, of, err := v.byRef(ctx, "stat", r)
 	if err != nil {
 		return Attr{}, err

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -34,11 +36,17 @@ func wanted(flags uint32) levels.Perm {
 // mean nothing here. The version is that of a listing at most Config.MetadataTTL
 // old. A directory gives EISDIR, a symlink ELOOP.
 func (v *FS) Open(ctx context.Context, path string, flags uint32) (*Handle, error) {
-	n, err := v.find(ctx, "open", path)
-	if err != nil {
-		return nil, err
-	}
-	return v.openNode(ctx, &n, flags)
+	return steady(ctx, v, path, func() (*Handle, error) {
+		n, err := v.find(ctx, "open", path)
+		if err != nil {
+			return nil, err
+		}
+		return v.openNode(ctx, &n, flags)
+	}, func(h *Handle) {
+		if err := h.Release(context.WithoutCancel(ctx)); err != nil {
+			v.log.Debug("handle of a renamed file", zap.String("path", path), zap.Error(err))
+		}
+	})
 }
 
 func (v *FS) openNode(ctx context.Context, n *node, flags uint32) (*Handle, error) {

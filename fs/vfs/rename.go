@@ -119,6 +119,7 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if err := v.inherit(ctx, m); err != nil {
 		return err
 	}
+	defer v.crossings.begin(src.Key, dst.Key)()
 	v.due.mark(dst.Key)
 	v.due.expect(dst.Key, "")
 	if err := v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace); err != nil {
