@@ -152,6 +152,11 @@ func testAbort(e *env) {
 	e.wantKind("copied part of an aborted upload", err, store.ErrNoUpload)
 	e.wantAbsent("k")
 
+	id = e.create("k", store.Headers{})
+	_, err = e.s.UploadPart(e.Context(), e.key("other"), id, 1, section([]byte("y")))
+	e.wantKind("part of an upload of another key", err, store.ErrNoUpload)
+	e.abort("k", id)
+
 	one, two := e.create("k", store.Headers{}), e.create("k", store.Headers{})
 	if one == two {
 		e.Errorf("two uploads have the id %q", one)

@@ -232,6 +232,9 @@ func brief(data []byte) string {
 	return fmt.Sprintf("%q", data)
 }
 
+// maxListed is more than any test stores.
+const maxListed = 10_000
+
 // listing collects a whole listing.
 func (e *env) listing(prefix string, o store.ListOptions) (objects []store.Object, keys, prefixes []string) {
 	e.Helper()
@@ -243,6 +246,9 @@ func (e *env) listing(prefix string, o store.ListOptions) (objects []store.Objec
 			objects, keys = append(objects, obj), append(keys, obj.Key)
 		}
 		prefixes = append(prefixes, p.Prefixes...)
+		if len(keys)+len(prefixes) > maxListed {
+			e.Fatalf("list %q: has no end", prefix)
+		}
 	}
 	return objects, e.names(keys), e.names(prefixes)
 }
