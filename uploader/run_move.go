@@ -68,11 +68,36 @@ func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, 
 		r.Cond.IfMatch = o.toBase.ETag
 	}
 	u.mu.Unlock()
+	if isMarker(r.Source) && size == 0 {
+		return u.copyMarker(ctx, r)
+	}
 	if size > u.limits.MaxCopy {
 		return u.copyParts(ctx, o, r, size)
 	}
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Copy(ctx, r)
+		return err
+	})
+	return res, unanswered, err
+}
+
+// copyMarker makes a directory marker anew under its new name: there are no bytes to copy, and
+// versitygw refuses to copy the marker of a directory that has entries
+// (400 DirectoryObjectContainsData).
+func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res store.PutResult, unanswered bool, err error) {
+	if r.Headers == nil {
+		obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
+		if err != nil {
+			return res, false, fmt.Errorf("headers of the marker: %w", err)
+		}
+		r.Headers = obj.Headers
+	}
+	h := store.Headers{}
+	if r.Headers != nil {
+		h = *r.Headers
+	}
+	unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
+		res, err = u.store.Put(ctx, r.Target, emptyBody(), markerHeaders(h), r.Cond)
 		return err
 	})
 	return res, unanswered, err
