@@ -95,6 +95,13 @@ func (d *due) rename(from, to string) {
 	}
 }
 
+// has tells whether key is due.
+func (d *due) has(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keys[key] != nil
+}
+
 // below lists the keys under a directory that are due.
 func (d *due) below(dir string) []string {
 	d.mu.Lock()

@@ -84,7 +84,18 @@ func (v *FS) isGone(dir string) bool {
 // hidden: a directory that a listing shows has been removed here, in this mount or, as the
 // tombstone of its marker tells, in an earlier one.
 func (v *FS) hidden(info *uploader.Info, dir string) bool {
-	return v.isGone(dir) || info != nil && info.Kind == uploader.KindTombstone && !v.up.Under(dir)
+	return v.isGone(dir) || dirEnded(info) && !v.up.Under(dir)
+}
+
+// fileGone: the overlay has a tombstone of the object.
+func fileGone(info *uploader.Info) bool {
+	return info != nil && info.Kind == uploader.KindTombstone && info.State != uploader.StateClean
+}
+
+// dirEnded: the overlay has a tombstone of the directory's marker. The uploader tells no
+// state of those.
+func dirEnded(info *uploader.Info) bool {
+	return info != nil && info.Kind == uploader.KindTombstone && info.State == uploader.StateClean
 }
 
 // anyEnded runs checkGone for the directories of a listing.

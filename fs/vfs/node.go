@@ -183,7 +183,7 @@ func choose(n *node, entries []listing.Entry) bool {
 		switch e := &entries[i]; {
 		case e.Dir:
 			dir = e
-		case n.info == nil || n.info.Kind != uploader.KindTombstone:
+		case !fileGone(n.info):
 			file = e
 		}
 	}
@@ -210,7 +210,7 @@ func choose(n *node, entries []listing.Entry) bool {
 func (v *FS) findBlind(ctx context.Context, op string, n *node) error {
 	t := n.target
 	n.until = time.Now().Add(v.cfg.MetadataTTL)
-	if n.info != nil && n.info.Kind == uploader.KindTombstone {
+	if fileGone(n.info) {
 		return fail(op, n.path, syscall.ENOENT)
 	}
 	if _, ok := v.blind.Get(t.DirPrefix()); ok {

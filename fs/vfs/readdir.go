@@ -135,8 +135,13 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 			}
 		case uploader.KindDir:
 			e.dir = &node{dir: true, info: &info, until: v.fixedUntil()}
+			if v.due.has(info.Key) { // a file of the name is being removed
+				e.file = nil
+			}
 		case uploader.KindTombstone:
-			e.file = nil
+			if fileGone(&info) {
+				e.file = nil
+			}
 			if v.hidden(&info, info.Key+"/") {
 				e.dir = nil
 			}

@@ -195,6 +195,7 @@ func (v *FS) onlyTombstones(ctx context.Context, dir string) (bool, error) {
 
 // removing: a key of the store has been removed here, and the store does not know yet.
 func (v *FS) removing(key string) bool {
-	info, ok := v.up.Lookup(strings.TrimSuffix(key, "/"))
-	return ok && info.Kind == uploader.KindTombstone
+	name, marker := strings.CutSuffix(key, "/")
+	info, ok := v.up.Lookup(name)
+	return ok && (fileGone(&info) || marker && dirEnded(&info))
 }
