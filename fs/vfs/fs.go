@@ -114,7 +114,11 @@ func (v *FS) expectPending(dir string) {
 			v.due.mark(info.Key)
 			v.due.expect(info.Key, info.Gen)
 		}
-		if below := info.Key + "/"; v.up.Has(below) {
+		below := info.Key + "/"
+		if dirEnded(&info) && !v.up.Under(below) {
+			v.ended[below] = false
+		}
+		if v.up.Has(below) {
 			v.expectPending(below)
 		}
 	}

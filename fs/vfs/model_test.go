@@ -3,7 +3,6 @@ package vfs_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -353,11 +352,6 @@ func (m *model) check(t *rapid.T) {
 	m.walk(t, "public", got)
 	got["public"] = want["public"]
 	if diff := cmp.Diff(want, got); diff != "" {
-		for p, n := range m.tree {
-			if n.dir {
-				fmt.Fprint(os.Stderr, m.env.fs.Dump(p+"/"))
-			}
-		}
 		t.Fatalf("tree (-want +got): %s", short(diff))
 	}
 }
@@ -403,7 +397,6 @@ func TestModel(t *testing.T) {
 		m := newModel(newEnv(rt, envConfig{}))
 		defer func() {
 			if rt.Failed() {
-				fmt.Fprintln(os.Stderr, "TRACE", strings.Join(m.trace, "\n"), m.env.mem.Keys(), m.env.lastRequests())
 				rt.Logf("%s", strings.Join(m.trace, "\n"))
 				rt.Logf("bucket %q, requests: %v", m.env.mem.Keys(), m.env.lastRequests())
 			}
