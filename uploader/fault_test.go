@@ -63,7 +63,7 @@ func sweepOnce(t *testing.T, rule faultstore.Rule, crash bool) (fired bool) {
 		}
 		fired = len(f.Fired()) > 0
 		if t.Failed() {
-			t.Fatalf("%v, crash %v; fired %v; events %v; requests %v", rule, crash, f.Fired(), r.told(), r.mem.Requests())
+			t.Fatalf("%v, crash %v; fired %v; events %v; requests %v; pending %v", rule, crash, f.Fired(), r.told(), r.mem.Requests(), r.u.Dump())
 		}
 	})
 	return fired
