@@ -14,7 +14,7 @@ import (
 func gateway() storetest.Features {
 	return storetest.Features{
 		NoFileBesideDir: true, NoMarkerContent: true, NoPathKeys: true, NoControlKeys: true, NoBinaryKeys: true,
-		Unkept: []string{"WebsiteRedirect", "StorageClass", "SSE"},
+		Unkept: []string{"StorageClass", "SSE"},
 	}
 }
 

@@ -18,6 +18,9 @@
 // The server never syncs what it writes: [Store] implements store.Syncer by
 // syncfs(2), and a file may leave a spool only after that.
 //
+// Files that were put into the data directory by hand are objects like others; see
+// the attributes' comment for their ETags.
+//
 // What the server can not hold: a key beside keys below it ("a" and "a/b"), names
 // with control characters or invalid UTF-8 ("docs/UPLOADER.md" has the list).
 //

@@ -43,25 +43,26 @@ func serve(ctx context.Context, o order, ready func(addr string)) error {
 	if err != nil {
 		return dataError(o.Data, err)
 	}
+	_, sidecar := storer.(meta.SideCar)
+	attrs := &attributes{MetadataStorer: storer, bucket: o.Bucket}
 	accounts := newAccounts(o.Root, o.Accounts)
 	if o.Policy != "" {
 		if err := auth.ValidatePolicyDocument([]byte(o.Policy), o.Bucket, accounts); err != nil {
 			return fmt.Errorf("policy of bucket %s: %w", o.Bucket, oneLine(err))
 		}
-		storer = &policyMeta{MetadataStorer: storer, bucket: o.Bucket, policy: []byte(o.Policy)}
+		attrs.policy = []byte(o.Policy)
 	}
 	opts := posix.PosixOpts{CopyObjectThreshold: copyThreshold, ForceNoObjLockFile: true}
 	opts.SetNewDirPerm(privateDir)
 	opts.SetNewFilePerm(privateFile)
-	backend, err := posix.New(o.Data, storer, opts) // changes the directory to o.Data
+	files, err := posix.New(o.Data, attrs, opts) // changes the directory to o.Data
 	if err != nil {
 		return dataError(o.Data, err)
 	}
 	if err := makeBucket(storer, o); err != nil {
 		return err
 	}
-	rescan(ctx, storer, o.Bucket)
-	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
+	return embedgw.RunVersityGW(ctx, &gateway{Posix: files, attrs: attrs, sidecar: sidecar}, &embedgw.Config{
 		RootUserAccess: o.Root.Access, RootUserSecret: o.Root.Secret, Region: Region,
 		Ports: []string{o.Listen}, SocketPerm: "0600",
 		MaxConnections: maxConns, MaxRequests: maxConns, MultipartMaxParts: 10_000,
@@ -117,19 +118,19 @@ func chooseMeta(data string) (meta.MetadataStorer, error) {
 	return meta.NewSideCar(side)
 }
 
-// makeBucket makes the bucket, also out of a directory made by hand. The names of the attributes are versitygw's.
+// makeBucket makes the bucket, also out of a directory made by hand.
 func makeBucket(storer meta.MetadataStorer, o order) error {
 	err := os.Mkdir(o.Bucket, privateDir)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("bucket %s: %w", o.Bucket, err)
 	}
-	if _, err = storer.RetrieveAttribute(nil, o.Bucket, "", "acl"); errors.Is(err, meta.ErrNoSuchKey) {
+	if _, err = storer.RetrieveAttribute(nil, o.Bucket, "", aclAttr); errors.Is(err, meta.ErrNoSuchKey) {
 		var acl []byte
 		if acl, err = json.Marshal(auth.ACL{Owner: o.Root.Access}); err == nil {
-			err = storer.StoreAttribute(nil, o.Bucket, "", "ownership", []byte("BucketOwnerEnforced"))
+			err = storer.StoreAttribute(nil, o.Bucket, "", ownershipAttr, []byte("BucketOwnerEnforced"))
 		}
 		if err == nil {
-			err = storer.StoreAttribute(nil, o.Bucket, "", "acl", acl)
+			err = storer.StoreAttribute(nil, o.Bucket, "", aclAttr, acl)
 		}
 	}
 	if err != nil {

@@ -214,6 +214,12 @@ func TestDropped(t *testing.T) {
 		if diff := cmp.Diff(one, session(nil)); diff != "" {
 			t.Error("a second start changes ETags:", diff)
 		}
+		session(func(st *local.Store) {
+			write("public/c/late.txt", "while it runs", 0)
+			if got := list(t, st)["public/c/late.txt"]; got == "" {
+				t.Error("no ETag for a file dropped while the server runs")
+			}
+		})
 		write("public/a/hand.txt", "changed", 0)
 		two := session(func(st *local.Store) {
 			_, err := st.Put(t.Context(), "public/b/other.txt", section("new"), store.Headers{}, store.Cond{IfMatch: one["public/b/other.txt"]})

@@ -2,7 +2,6 @@ package s3store
 
 import (
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -18,13 +17,6 @@ func ptr(s string) *string {
 		return nil
 	}
 	return &s
-}
-
-func when(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // star is the value of If-None-Match that asks for absence.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/op"
 )
 
 // List implements [store.Reader]. Each page is one call for the observer.
@@ -41,7 +42,7 @@ func (s *Store) List(ctx context.Context, prefix string, o store.ListOptions) it
 
 // page fetches one page; next is nil at the last.
 func (s *Store) page(ctx context.Context, prefix string, in *s3.ListObjectsV2Input) (store.Page, *string, error) {
-	ctx, call := s.read(ctx, "list", prefix, s.timeouts.ReadHeader)
+	ctx, call := s.read(ctx, op.List, prefix, s.timeouts.ReadHeader)
 	out, err := s.client.ListObjectsV2(ctx, in, call.options()...)
 	if err != nil {
 		return store.Page{}, nil, call.end(0, err)

@@ -11,13 +11,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/op"
 )
 
 // Create implements [store.Multipart]. With checksums it asks for one of the
 // whole object: a checksum of checksums could verify no reading, and would make
 // Complete need each part's.
 func (s *Store) Create(ctx context.Context, key string, h store.Headers) (string, error) {
-	ctx, call := s.change(ctx, "create", key, s.timeouts.WriteHeader)
+	if err := writable(op.Create, key, store.Cond{}); err != nil {
+		return "", err
+	}
+	ctx, call := s.change(ctx, op.Create, key, s.timeouts.WriteHeader)
 	in := &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &key}
 	createHeaders(in, h)
 	if s.checksum {
@@ -36,7 +40,7 @@ func (s *Store) Create(ctx context.Context, key string, h store.Headers) (string
 
 // UploadPart implements [store.Multipart].
 func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int32, body *io.SectionReader) (store.Part, error) {
-	ctx, call := s.change(ctx, "upload-part", key, s.timeouts.WriteHeader)
+	ctx, call := s.change(ctx, op.UploadPart, key, s.timeouts.WriteHeader)
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID, PartNumber: &number,
 		Body: fromStart(body), ContentLength: aws.Int64(body.Size()),
@@ -62,9 +66,9 @@ func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32
 	case r.Len > 0:
 		in.CopySourceRange = aws.String(fmt.Sprintf("bytes=%d-%d", r.Off, r.Off+r.Len-1))
 	case r.Len == 0 || r.Off != 0:
-		return store.Part{}, refuse("copy-part", key, "the range must have an end")
+		return store.Part{}, refuse(op.CopyPart, key, "the range must have an end")
 	}
-	ctx, call := s.change(ctx, "copy-part", key, s.timeouts.LongHeader)
+	ctx, call := s.change(ctx, op.CopyPart, key, s.timeouts.LongHeader)
 	out, err := s.client.UploadPartCopy(ctx, in, call.options()...)
 	if err == nil && out.CopyPartResult == nil {
 		err = errNoResult
@@ -80,7 +84,7 @@ func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32
 
 // Complete implements [store.Multipart].
 func (s *Store) Complete(ctx context.Context, key, uploadID string, parts []store.Part, c store.Cond) (store.PutResult, error) {
-	if err := writable("complete", key, c); err != nil {
+	if err := writable(op.Complete, key, c); err != nil {
 		return store.PutResult{}, err
 	}
 	done := make([]types.CompletedPart, len(parts))
@@ -90,7 +94,7 @@ func (s *Store) Complete(ctx context.Context, key, uploadID string, parts []stor
 			done[i].ChecksumCRC32 = ptr(p.Checksum)
 		}
 	}
-	ctx, call := s.change(ctx, "complete", key, s.timeouts.LongHeader)
+	ctx, call := s.change(ctx, op.Complete, key, s.timeouts.LongHeader)
 	out, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
@@ -107,7 +111,7 @@ func (s *Store) Complete(ctx context.Context, key, uploadID string, parts []stor
 
 // Abort implements [store.Multipart].
 func (s *Store) Abort(ctx context.Context, key, uploadID string) error {
-	ctx, call := s.change(ctx, "abort", key, s.timeouts.WriteHeader)
+	ctx, call := s.change(ctx, op.Abort, key, s.timeouts.WriteHeader)
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID,
 	}, call.options()...)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -16,18 +17,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/op"
 )
 
 // Head implements [store.Reader].
 func (s *Store) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
-	ctx, call := s.read(ctx, "head", key, s.timeouts.ReadHeader)
+	ctx, call := s.read(ctx, op.Head, key, s.timeouts.ReadHeader)
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket: &s.bucket, Key: &key,
-		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch), IfUnmodifiedSince: when(c.IfUnmodifiedSince),
+		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
 		ChecksumMode: types.ChecksumModeEnabled,
 	}, call.options()...)
 	if err != nil && isStatus(err, http.StatusBadRequest) {
 		err = s.reason(ctx, call, key, err)
+	}
+	if err == nil {
+		err = call.unmodified(out.LastModified, c)
 	}
 	if err = call.end(0, err); err != nil {
 		return store.Object{}, err
@@ -52,10 +57,10 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond
 	if r.Len == 0 {
 		return s.nothing(ctx, key, c)
 	}
-	callCtx, call := s.read(ctx, "get", key, s.timeouts.ReadStall)
+	callCtx, call := s.read(ctx, op.Get, key, s.timeouts.ReadStall)
 	out, err := s.client.GetObject(callCtx, &s3.GetObjectInput{
 		Bucket: &s.bucket, Key: &key, Range: rangeHeader(r),
-		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch), IfUnmodifiedSince: when(c.IfUnmodifiedSince),
+		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
 	}, call.options()...)
 	if err != nil {
 		if isStatus(err, http.StatusRequestedRangeNotSatisfiable) {
@@ -64,12 +69,29 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond
 		}
 		return nil, store.Object{}, call.end(0, err)
 	}
+	if err := call.unmodified(out.LastModified, c); err != nil {
+		return nil, store.Object{}, call.end(0, errors.Join(err, out.Body.Close()))
+	}
 	call.total.Stop() // the body has a watchdog of its own
 	body, size, err := newBody(call, out, r)
 	if err != nil {
 		return nil, store.Object{}, call.end(0, errors.Join(err, out.Body.Close()))
 	}
 	return body, getObject(key, out, size), nil
+}
+
+// unmodified judges Cond.IfUnmodifiedSince by the answer's own date. The header of
+// that name has whole seconds, and some servers compare it with a date that has
+// fractions, so that they refuse what has not changed.
+func (c *call) unmodified(at *time.Time, cond store.Cond) error {
+	since := cond.IfUnmodifiedSince
+	if since.IsZero() || (at != nil && !at.Truncate(time.Second).After(since)) {
+		return nil
+	}
+	return &store.Error{
+		Op: c.op, Key: c.key, Kind: store.ErrChanged,
+		Err: fmt.Errorf("modified at %v, after %v", aws.ToTime(at).UTC(), since.UTC()),
+	}
 }
 
 // nothing is an empty range of an object: its attributes alone.

@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -12,14 +13,15 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/op"
 )
 
 // Put implements [store.Writer].
 func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (store.PutResult, error) {
-	if err := writable("put", key, c); err != nil {
+	if err := writable(op.Put, key, c); err != nil {
 		return store.PutResult{}, err
 	}
-	ctx, call := s.change(ctx, "put", key, s.timeouts.WriteHeader)
+	ctx, call := s.change(ctx, op.Put, key, s.timeouts.WriteHeader)
 	in := &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: &key, Body: fromStart(body), ContentLength: aws.Int64(body.Size()),
 		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
@@ -40,10 +42,10 @@ func fromStart(body *io.SectionReader) *io.SectionReader {
 
 // Copy implements [store.Writer].
 func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
-	if err := writable("copy", r.Target, r.Cond); err != nil {
+	if err := writable(op.Copy, r.Target, r.Cond); err != nil {
 		return store.PutResult{}, err
 	}
-	ctx, call := s.change(ctx, "copy", r.Target, s.timeouts.LongHeader)
+	ctx, call := s.change(ctx, op.Copy, r.Target, s.timeouts.LongHeader)
 	in := &s3.CopyObjectInput{
 		Bucket: &s.bucket, Key: &r.Target, CopySource: s.source(r.Source),
 		CopySourceIfMatch: ptr(r.SourceETag),
@@ -73,13 +75,13 @@ var errNoResult = errors.New("the answer has no result")
 
 // Delete implements [store.Writer].
 func (s *Store) Delete(ctx context.Context, key string, c store.Cond) error {
-	if err := writable("delete", key, c); err != nil {
+	if err := writable(op.Delete, key, c); err != nil {
 		return err
 	}
 	if c.IfNoneMatch {
-		return refuse("delete", key, "deleting has no If-None-Match")
+		return refuse(op.Delete, key, "deleting has no If-None-Match")
 	}
-	ctx, call := s.change(ctx, "delete", key, s.timeouts.WriteHeader)
+	ctx, call := s.change(ctx, op.Delete, key, s.timeouts.WriteHeader)
 	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{
 		Bucket: &s.bucket, Key: &key, IfMatch: ptr(c.IfMatch),
 	}, call.options()...)
@@ -96,13 +98,13 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError
 		return nil, nil
 	}
 	if most := s.Limits().MaxDelete; len(keys) > most {
-		return nil, refuse("delete-many", keys[0], "too many keys for one request")
+		return nil, refuse(op.DeleteMany, keys[0], "too many keys for one request")
 	}
 	ids := make([]types.ObjectIdentifier, len(keys))
 	for i := range keys {
 		ids[i].Key = &keys[i]
 	}
-	ctx, call := s.change(ctx, "delete-many", keys[0], s.timeouts.WriteHeader)
+	ctx, call := s.change(ctx, op.DeleteMany, keys[0], s.timeouts.WriteHeader)
 	var more []func(*s3.Options)
 	if !s.checksum {
 		// Servers without the newer checksums want the older one here.
@@ -130,24 +132,28 @@ func keyErrors(errs []types.Error) []store.KeyError {
 		}
 		key := aws.ToString(e.Key)
 		failed = append(failed, store.KeyError{Key: key, Err: &store.Error{
-			Op: "delete", Key: key, Code: code, Status: 200, Kind: kind, Err: errors.New(aws.ToString(e.Message)),
+			Op: op.Delete, Key: key, Code: code, Status: 200, Kind: kind, Err: errors.New(aws.ToString(e.Message)),
 			Unanswered: code == "InternalError",
 		}})
 	}
 	return failed
 }
 
-// writable refuses a condition that S3 has for reads only. Dropping it in silence
-// would make an unconditional write of a conditional one.
-func writable(op, key string, c store.Cond) error {
+// writable refuses a condition that S3 has for reads only, as dropping it in silence
+// would make an unconditional write of a conditional one, and keys that are longer
+// than S3 has them, as some servers take those.
+func writable(call, key string, c store.Cond) error {
+	if most := store.S3Limits().MaxKey; len(key) > most {
+		return refuse(call, key, fmt.Sprintf("the key is longer than %d bytes", most))
+	}
 	if !c.IfUnmodifiedSince.IsZero() {
-		return refuse(op, key, "writes have no If-Unmodified-Since")
+		return refuse(call, key, "writes have no If-Unmodified-Since")
 	}
 	return nil
 }
 
-func refuse(op, key, why string) error {
-	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New(why)}
+func refuse(call, key, why string) error {
+	return &store.Error{Op: call, Key: key, Kind: store.ErrInvalid, Err: errors.New(why)}
 }
 
 // source is the value of x-amz-copy-source: bucket/key with all bytes escaped
