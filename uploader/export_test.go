@@ -19,6 +19,14 @@ var (
 	LooksTemporary = looksTemporary
 )
 
+// Checkpoint rewrites the log as the syncer does when it has grown.
+func (u *Uploader) Checkpoint() error {
+	u.drainTrash(u.ctx)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.spool.Checkpoint(u.snapshot())
+}
+
 // Dump shows what is pending, for the messages of tests.
 func (u *Uploader) Dump() []string {
 	u.mu.Lock()

@@ -17,7 +17,7 @@ import (
 // has in the end is what was acknowledged; conflict copies of our own making would show.
 func TestModelWithFaults(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := drawSteps(rt, []string{"put", "put", "edit", "remove", "rename", "time", "crash", "headers"})
+		steps := drawSteps(rt, []string{"put", "put", "edit", "remove", "rename", "time", "crash", "headers", "checkpoint"})
 		var rules []faultstore.Rule
 		for range rapid.IntRange(1, 8).Draw(rt, "faults") {
 			rules = append(rules, faultstore.Rule{

@@ -66,7 +66,7 @@ type model struct {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
-			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers",
+			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers", "checkpoint",
 		})
 		var failed any
 		synctest.Test(t, func(t *testing.T) {
@@ -113,6 +113,10 @@ func (m *model) do(s step) {
 		m.crash()
 	case "headers":
 		m.headers()
+	case "checkpoint":
+		if err := m.u.Checkpoint(); err != nil {
+			m.t.Fatalf("checkpoint: %v", err)
+		}
 	case "drain":
 		if len(m.open) == 0 {
 			m.drain()

@@ -11,6 +11,12 @@ import (
 // maxItems bounds the list of a Status.
 const maxItems = 1000
 
+// Wait looks at what is left once in manyWait while there are more than manyOps.
+const (
+	manyOps  = 1000
+	manyWait = 100 * time.Millisecond
+)
+
 // shown is what the counters hold of one operation.
 type shown struct {
 	in    *int // the counter that it is in, nil = none
@@ -124,6 +130,9 @@ func (u *Uploader) Wait(ctx context.Context, prefix string) (Left, error) {
 		}
 		select {
 		case <-changed:
+			if left.Ops > manyOps { // a look at all of them for each that ends would be too much
+				sleep(ctx, manyWait)
+			}
 			if prefix == "" {
 				u.hurry(prefix)
 			}

@@ -29,6 +29,9 @@ func looksTemporary(key string) bool {
 // rsyncName: ".name.XXXXXX", six letters and digits as mkstemp makes them. Without one digit
 // or capital among them it is rather a word (".config.backup").
 func rsyncName(name string) bool {
+	if !strings.HasPrefix(name, ".") {
+		return false
+	}
 	m := regexp.MustCompile(`^\..+\.([A-Za-z0-9]{6})$`).FindStringSubmatch(name)
 	return m != nil && strings.ContainsAny(m[1], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 }
