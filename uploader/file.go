@@ -30,8 +30,11 @@ type File struct {
 	hold             *Hold // keeps the delete of the base back while holes may be read
 }
 
-// writeRetries bounds how often a write meets a seal that came in between.
-const writeRetries = 100
+const (
+	writeRetries = 1000                   // how often a write may meet a seal or a full spool
+	roomWait     = 30 * time.Second       // how long it waits for uploads to make room
+	roomLook     = 100 * time.Millisecond // between two looks
+)
 
 // ReadAt reads like io.ReaderAt. Bytes that are not ours come from the pinned
 // base: ErrBaseLost when that is gone.
@@ -82,16 +85,31 @@ func (f *File) PunchHole(ctx context.Context, off, n int64) error {
 // change applies do to the open generation, opening one where the top is
 // sealed. whole: nothing of the old bytes is needed.
 func (f *File) change(ctx context.Context, whole bool, do func(*spool.Content) error) error {
+	deadline := time.Now().Add(roomWait)
 	for range writeRetries {
 		g, err := f.writable(ctx, whole)
 		if err != nil {
 			return err
 		}
-		if err = do(g.content); err == nil || !errors.Is(err, spool.ErrSealed) {
+		err = do(g.content)
+		if errors.Is(err, spool.ErrFull) && f.u.awaitRoom(ctx, deadline) {
+			continue
+		}
+		if err == nil || !errors.Is(err, spool.ErrSealed) {
 			return err
 		}
 	}
 	return fmt.Errorf("write %q: %w", f.Key(), spool.ErrSealed)
+}
+
+// awaitRoom lets uploads make room in a full spool (promise 10). false: there is nothing that
+// could, or the time is over.
+func (u *Uploader) awaitRoom(ctx context.Context, deadline time.Time) bool {
+	u.hurry("")
+	u.mu.Lock()
+	hope := u.counts.Queued+u.counts.Sending+len(u.trash) > 0 || time.Since(u.released) < 2*releaseEvery
+	u.mu.Unlock()
+	return hope && time.Now().Before(deadline) && sleep(ctx, roomLook)
 }
 
 // writable is the open generation on top of the stack, made if need be, and marked as
@@ -107,6 +125,11 @@ func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 		f.lost, f.base = false, Base{}
 	}
 	if g := f.top; g == nil || g.content.Sealed() {
+		if g != nil { // a seal whose record is not in the log yet: nothing may stand on top of it before
+			if _, err := u.logSeal(g, g.content.Extents()); err != nil {
+				return nil, err
+			}
+		}
 		if !whole {
 			if err := u.waitAttr(ctx, f); err != nil {
 				return nil, err

@@ -111,12 +111,17 @@ func (u *Uploader) seal(g *generation) (*op, error) {
 	extents := content.Seal()
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	return u.logSeal(g, extents)
+}
+
+// logSeal is the second half of seal. Called with mu held.
+func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	o := g.op
 	if o == nil || o.is(flagSealed) {
 		return o, nil
 	}
 	g.headers = u.stamped(g)
-	g.size = content.Size()
+	g.size = g.content.Size()
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed
 	r.Extents = extents

@@ -2,6 +2,7 @@ package uploader_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // Local events: docs/UPLOADER.md, 5a, in the states that need a request in flight.
@@ -302,4 +304,30 @@ func TestNames(t *testing.T) {
 			t.Errorf("temporary %q: %v", name, got)
 		}
 	}
+}
+
+func TestFullSpoolWaitsForUploadsThenIsFull(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.stop()
+		r.maxBytes = 300 << 10
+		r.open()
+		check(t, r.u.Prove(t.Context(), level))
+		chunk := string(make([]byte, 100<<10))
+		for i := range 10 {
+			r.put(key(fmt.Sprint(i)), chunk)
+		}
+		r.drain()
+		if n := len(r.bucket()); n != 10 {
+			t.Errorf("%d objects", n)
+		}
+		f := r.create(key("huge"))
+		var err error
+		for off := int64(0); err == nil && off < 1<<20; off += int64(len(chunk)) {
+			_, err = f.WriteAt(t.Context(), []byte(chunk), off)
+		}
+		if !errors.Is(err, spool.ErrFull) {
+			t.Errorf("a file larger than the spool: %v", err)
+		}
+		check(t, f.Release(t.Context(), true))
+	})
 }

@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -173,6 +174,7 @@ func (u *Uploader) Mkdir(_ context.Context, key string, h store.Headers) error {
 	if err := u.commit(o.record(spool.TypeMkdir)); err != nil {
 		return fmt.Errorf("mkdir %q: %w", key, err)
 	}
+	u.at(u.fold.ops[o.id], time.Now().Add(u.cfg.Batch))
 	return nil
 }
 

@@ -79,6 +79,7 @@ func (u *Uploader) rekey(from, to string, toBase Base) error {
 	if err := u.unblockFor(last); err != nil {
 		return err
 	}
+	u.onTop(last)
 	o := last.op
 	if o != nil && o.is(flagSealed) {
 		u.at(o, u.settled(o, f != nil && f.writers > 0))
@@ -137,6 +138,18 @@ func (u *Uploader) rekeyRecords(from, to string, toBase Base, f, target *File) (
 	return append(append(recs, ends...), drops...), last, nil
 }
 
+// onTop makes a generation the top of its file, where it is not yet: a clone. Called with mu held.
+func (u *Uploader) onTop(g *generation) {
+	f := g.file
+	if f == nil || f.top == g {
+		return
+	}
+	g.refs++
+	u.fold.unref(f.top)
+	f.top = g
+	u.follow()
+}
+
 // replaceTarget ends what is pending at a name that a sealed generation is renamed to. Below an unsealed one it
 // stays in the queue and is uploaded before (I7). rest is what stays there.
 func (u *Uploader) replaceTarget(to string, target *File, sealed bool) (recs []*spool.Record, rest *op) {
@@ -167,11 +180,6 @@ func (u *Uploader) cloneTo(o *op, to string, base Base) ([]*spool.Record, *gener
 	create.Extents, seal.Extents = extents, extents
 	seal.Flags |= flagSealed
 	u.fold.gens[n.id] = n
-	if f := g.file; f != nil {
-		n.refs++
-		u.fold.unref(f.top)
-		f.top = n
-	}
 	return append([]*spool.Record{create, seal}, u.handOver(g.id, n.id)...), n, nil
 }
 

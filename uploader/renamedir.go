@@ -46,7 +46,7 @@ func (u *Uploader) RenameDir(ctx context.Context, from, to string, entries []Dir
 func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, error) {
 	var recs []*spool.Record
 	var ids []uint64
-	rekeyed := map[*File]string{}
+	rekeyed := map[*generation]string{}
 	for key := range u.fold.tree.keysBelow(from) {
 		top := u.fold.queues[key].top()
 		if !top.makes(key) {
@@ -60,9 +60,7 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 				return nil, err
 			}
 			recs = append(recs, more...)
-			if last.file != nil {
-				rekeyed[last.file] = target
-			}
+			rekeyed[last] = target
 		case top.kind == opMarker && top.idle():
 			n := &op{id: u.newID(), kind: opMarker, key: target, headers: top.headers}
 			recs = append(recs, n.record(spool.TypeRenameDir), top.done(spool.TypeDone, Base{}, Base{}))
@@ -86,10 +84,15 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 	if err := u.commit(recs...); err != nil {
 		return nil, err
 	}
-	for f, target := range rekeyed {
-		if err := u.unblockFor(f.top); err != nil {
+	for g, target := range rekeyed {
+		if err := u.unblockFor(g); err != nil {
 			return nil, err
 		}
+		f := g.file
+		if f == nil {
+			continue
+		}
+		u.onTop(g)
 		delete(u.files, f.key)
 		f.key = target
 		u.files[target] = f

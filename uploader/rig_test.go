@@ -24,14 +24,15 @@ const level = "public/"
 
 // rig is an uploader over a bucket in memory, whose process can be killed.
 type rig struct {
-	t      testing.TB
-	ft     failer // ends a run that does not drain: t, or what lets rapid shrink
-	mem    *memstore.Store
-	store  store.Store
-	config uploader.Config
-	dir    string
-	boot   string
-	runs   int
+	t        testing.TB
+	ft       failer // ends a run that does not drain: t, or what lets rapid shrink
+	mem      *memstore.Store
+	store    store.Store
+	config   uploader.Config
+	dir      string
+	boot     string
+	maxBytes int64
+	runs     int
 
 	sp *spool.Spool
 	u  *uploader.Uploader
@@ -85,7 +86,7 @@ func runOn(t *testing.T, mc memstore.Config, test func(*testing.T, *rig), change
 }
 
 func (r *rig) open() {
-	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot})
+	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot, MaxBytes: r.maxBytes})
 	check(r.t, err)
 	c := r.config
 	c.Store, c.Spool, c.Recovery = r.store, sp, rec

@@ -37,7 +37,7 @@ func (u *Uploader) syncLoop() {
 func (u *Uploader) drainTrash(ctx context.Context) {
 	u.mu.Lock()
 	trash := u.trash
-	u.trash = nil
+	u.trash, u.released = nil, time.Now()
 	u.mu.Unlock()
 	if len(trash) == 0 {
 		return
@@ -53,6 +53,9 @@ func (u *Uploader) drainTrash(ctx context.Context) {
 	for _, c := range trash {
 		c.Release()
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.released = time.Now()
 }
 
 func (u *Uploader) syncAll(ctx context.Context) error {

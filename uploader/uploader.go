@@ -41,23 +41,24 @@ type Uploader struct {
 	cancel context.CancelFunc
 	events eventQueue
 
-	mu      sync.Mutex // guards all below; see doc.go for the order
-	fold    *fold
-	files   map[string]*File
-	levels  []*level
-	ready   opHeap
-	batch   []*op
-	batchAt time.Time
-	running int // operations, not requests
-	large   int // of them: files in parts
-	bigWait []*op
-	pause   pause
-	trash   []*spool.Content
-	counts  Counts
-	lastErr string
-	changed chan struct{} // closed and replaced whenever an operation ends or fails
-	started bool
-	closed  bool
+	mu       sync.Mutex // guards all below; see doc.go for the order
+	fold     *fold
+	files    map[string]*File
+	levels   []*level
+	ready    opHeap
+	batch    []*op
+	batchAt  time.Time
+	running  int // operations, not requests
+	large    int // of them: files in parts
+	bigWait  []*op
+	pause    pause
+	trash    []*spool.Content
+	released time.Time // when some of it was given back last: its files go with the next group sync
+	counts   Counts
+	lastErr  string
+	changed  chan struct{} // closed and replaced whenever an operation ends or fails
+	started  bool
+	closed   bool
 }
 
 // New makes an uploader and replays Config.Recovery. Nothing is sent before
