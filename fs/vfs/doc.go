@@ -19,9 +19,18 @@
 //
 // # Wiring
 //
-// The uploader tells its events to [FS.Event] and reads base bytes through
-// [NewBase]; both closures may be made before the FS exists, because the
-// uploader's workers begin with Uploader.Start, which is called after [New].
+// The uploader tells its events to [FS.Event], reads base bytes through
+// [NewBase], and takes [WriteLevels] and [Stamp]; attrs.Config.Own is [OwnKeys]. [New]
+// is called before Uploader.Start, so that what an earlier mount left in the spool is known
+// before anything of it is sent.
+//
+// # Between overlay and listing
+//
+// The uploader forgets an operation when the store has confirmed it and tells so a
+// moment later. In between, neither the overlay nor the listing knows: a lookup waits then
+// for the event (due.go). The other way round, listings show for a moment what
+// was removed here: single keys have tombstones in the overlay, directories are
+// remembered until their keys are gone (gonedir.go).
 //
 // # Locks
 //

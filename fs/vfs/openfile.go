@@ -44,7 +44,8 @@ type openFile struct {
 	mu      sync.Mutex
 	obj     store.Object
 	local   *uploader.File // with one read handle of ours counted, or a borrowed write handle
-	lent    bool           // local is the write handle of one of the handles: released at the end
+	lent    bool           // local is the write handle of the handles
+	owed    int            // so many of those are to be released at the end
 	kept    *os.File
 	size    int64  // of kept
 	carried bool   // renamed here: obj's ETag may be another one soon
@@ -121,11 +122,16 @@ func (o *openFile) borrow(f *uploader.File) {
 	}
 }
 
-// borrowed: f is released with the open file, not with its handle.
+// borrowed takes over a write handle that ends, where the other handles still see its
+// file: it is released with the open file.
 func (o *openFile) borrowed(f *uploader.File) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.lent && o.local == f
+	if !o.lent || o.local != f {
+		return false
+	}
+	o.owed++
+	return true
 }
 
 // repin makes the handles follow obj, a newer version, while none of them has
@@ -161,8 +167,9 @@ func (o *openFile) arrived(obj store.Object) {
 // dir, so that they outlive the object. It is called before the object is replaced,
 // by the one that asks for it. A version larger than bound bytes, or one that
 // can not be read, is lost: its handles get what the cache still has, then ESTALE, never
-// other bytes.
+// other bytes. A delete that was held back for the file is let go.
 func (o *openFile) keep(ctx context.Context, c *cache.Cache, dir string, bound int64) error {
+	defer o.letGo()
 	s := o.source()
 	if !s.stored() || s.size > bound {
 		return nil
@@ -224,15 +231,30 @@ func (o *openFile) holdDelete(release func()) {
 	}
 }
 
+// letGo releases the delete that was held back.
+func (o *openFile) letGo() {
+	o.mu.Lock()
+	hold := o.hold
+	o.hold = nil
+	o.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
+}
+
 // end releases everything, after the last handle.
 func (o *openFile) end() {
 	o.mu.Lock()
-	local, lent, kept, hold := o.local, o.lent, o.kept, o.hold
+	local, kept, hold := o.local, o.kept, o.hold
+	reads, writes := 1, 0
+	if o.lent {
+		reads, writes = 0, o.owed
+	}
 	o.local, o.kept, o.hold = nil, nil, nil
 	o.lost, o.ended = true, true
 	o.mu.Unlock()
-	if local != nil {
-		_ = local.Release(context.Background(), lent) // nothing to seal: a read handle, or no name
+	for i := 0; local != nil && i < reads+writes; i++ {
+		_ = local.Release(context.Background(), i >= reads) // nothing to seal: a read handle, or no name
 	}
 	if kept != nil {
 		_ = kept.Close() // an unnamed temporary file: nothing to lose

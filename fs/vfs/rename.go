@@ -242,13 +242,11 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 		}
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Key, "/") {
-			v.due.mark(to + e.Key[len(from):])
-		}
+		v.due.mark(strings.TrimSuffix(to+e.Key[len(from):], "/"))
 	}
 	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
 		for _, e := range entries {
-			v.due.clear(to + e.Key[len(from):])
+			v.due.clear(strings.TrimSuffix(to+e.Key[len(from):], "/"))
 		}
 		return v.renameFailed(m, err)
 	}
