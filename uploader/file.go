@@ -139,6 +139,9 @@ func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 			return nil, err
 		}
 	}
+	if err := u.noLongerEmpty(f.top); err != nil {
+		return nil, err
+	}
 	f.top.written, f.top.changed = true, true
 	f.top.modTime = time.Now()
 	f.top.timeSet = false

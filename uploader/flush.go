@@ -23,11 +23,16 @@ func (f *File) Flush(ctx context.Context) error {
 	u := f.u
 	u.mu.Lock()
 	g, lost := f.top, f.lost
-	dirty := g != nil && g.op != nil && !g.op.is(flagSealed) && g.written && !f.gone
+	open := g != nil && g.op != nil && !g.op.is(flagSealed) && !f.gone
+	dirty := open && g.written
+	empty := open && g.unwritten() && !g.op.is(flagEmpty)
 	key := f.key
 	u.mu.Unlock()
 	if lost {
 		return fmt.Errorf("flush %q: %w", key, ErrBaseLost)
+	}
+	if empty {
+		return u.logEmpty(g)
 	}
 	if !dirty {
 		return nil
@@ -40,6 +45,36 @@ func (f *File) Flush(ctx context.Context) error {
 		return err
 	}
 	return u.afterFlush(ctx, o)
+}
+
+// unwritten: a new or truncated file that nothing was written into.
+func (g *generation) unwritten() bool { return !g.written && g.src.key == "" }
+
+// logEmpty notes that an empty file was closed. It is not sealed: it may be a
+// shell that is about to write. But the kernel tells the last close in its own time, and a crash until
+// then must not lose the file.
+func (u *Uploader) logEmpty(g *generation) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if g.op == nil || g.op.is(flagSealed) || !g.unwritten() {
+		return nil
+	}
+	g.size = g.content.Size()
+	r := g.op.record(spool.TypeSynced)
+	r.Flags |= flagEmpty
+	r.Extents = g.content.Extents()
+	return u.commit(r)
+}
+
+// noLongerEmpty takes logEmpty back before the first write: half of what a
+// program writes must not replace a good object. Called with mu held.
+func (u *Uploader) noLongerEmpty(g *generation) error {
+	if g.op == nil || !g.op.is(flagEmpty) {
+		return nil
+	}
+	r := g.op.record(spool.TypeAmend)
+	r.Flags = r.Flags&^flagEmpty | flagUnflushed
+	return u.commit(r)
 }
 
 // flushPin makes a delta whole while its writer still waits.
@@ -213,11 +248,12 @@ func (f *File) Sync(ctx context.Context) error {
 func (u *Uploader) logSynced(g *generation) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if g.op == nil || g.op.is(flagSealed) || !g.written {
+	if g.op == nil || g.op.is(flagSealed) || !g.written && !g.unwritten() {
 		return nil
 	}
 	g.size = g.content.Size()
 	r := g.op.record(spool.TypeSynced)
+	r.Flags &^= flagEmpty | flagUnflushed
 	r.Extents = g.content.Extents()
 	return u.commit(r)
 }

@@ -22,6 +22,8 @@ const (
 	flagBaseLost  uint64 = 1 << 9  // Quarantine: a delta whose base is gone
 	flagNoReplace uint64 = 1 << 10 // Move: the target must not exist
 	flagSingle    uint64 = 1 << 11 // Delete: never in a batch
+	flagEmpty     uint64 = 1 << 13 // Put: flushed before the first write: a crash keeps the empty file
+	flagUnflushed uint64 = 1 << 14 // Put: written since it was flushed empty: a crash quarantines it
 )
 
 // record gives the state of an operation as a log record: absolute, so that

@@ -98,7 +98,7 @@ func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) error {
 	}
 	c, unsealed := rec.Unsealed[g.id], false
 	if c != nil {
-		unsealed = !g.synced
+		unsealed = !g.synced || o.is(flagUnflushed)
 	} else {
 		var err error
 		if c, err = u.spool.Adopt(g.id, g.size, g.extents); err != nil {
