@@ -65,8 +65,8 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		n, err := s.read(ctx, h.fs.cache, &h.stream, p, off)
 		switch {
 		case err == nil, err == io.EOF: //nolint:errorlint // a failure whose cause is an EOF is not the file's end
-			if n > 0 && s.stored() {
-				h.of.returned.Store(true)
+			if n > 0 && s.stored() && !h.of.returning(s.obj) {
+				continue // pinned to a newer version meanwhile: what was read is not of it
 			}
 			return n, nil
 		// Bytes in front of a failure are not returned: the kernel takes a short

@@ -256,6 +256,7 @@ func (v *FS) createWith(ctx context.Context, n *node, flags uint32, h store.Head
 	if err := v.keepReaders(ctx, n.target.Key); err != nil {
 		return nil, wrap("create", n.path, err)
 	}
+	v.unlinked(n.target.Key) // who still reads a file of that name, which is gone, reads on without the name
 	o := uploader.OpenOptions{Exclusive: flags&syscall.O_EXCL != 0, Truncate: true, Headers: h}
 	if n.target.Grants.Any(levels.List | levels.Get) {
 		o.Base.State = uploader.Absent

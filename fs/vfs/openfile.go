@@ -139,11 +139,30 @@ func (o *openFile) borrowed(f *uploader.File) bool {
 func (o *openFile) repin(obj store.Object) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.returned.Load() && !o.carried || o.local != nil || o.kept != nil || o.lost {
+	if o.returned.Load() || o.local != nil || o.kept != nil || o.lost {
 		return false
 	}
 	o.obj, o.carried = obj, false
 	return true
+}
+
+// returning notes that bytes of obj are about to be returned, after which no newer
+// version will do. It reports false when the handles follow another one by now.
+func (o *openFile) returning(obj store.Object) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.local == nil && o.kept == nil && versionOf(&o.obj) != versionOf(&obj) && !o.carried {
+		return false
+	}
+	o.returned.Store(true)
+	return true
+}
+
+// dropped: the change that carry announced did not come to pass.
+func (o *openFile) dropped() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.carried = false
 }
 
 // carry notes that the object is being moved to another key, or copied onto itself, by

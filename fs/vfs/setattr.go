@@ -189,10 +189,18 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 		}
 	}
 	v.due.mark(n.target.Key)
-	if of := v.opened(n.target.Key); of != nil {
+	of := v.opened(n.target.Key)
+	if of != nil {
 		of.carry(n.target.Key)
 	}
-	return refused(op, n.path, v.up.SetHeaders(ctx, n.target.Key, n.base(), h))
+	err = v.up.SetHeaders(ctx, n.target.Key, n.base(), h)
+	if err != nil {
+		v.due.clear(n.target.Key)
+		if of != nil {
+			of.dropped()
+		}
+	}
+	return refused(op, n.path, err)
 }
 
 // changeDir rewrites the headers of a directory's marker, and makes one where there
