@@ -11,6 +11,7 @@ func (u *Uploader) Kill() {
 	u.cancel()
 	u.events.close()
 	u.wg.Wait()
+	u.teller.Wait()
 }
 
 // ConflictName and LooksTemporary are tested by themselves.

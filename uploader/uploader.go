@@ -37,6 +37,7 @@ type Uploader struct {
 	wake   chan struct{} // the dispatcher has something to look at
 	sync   chan struct{} // the syncer has something to release
 	wg     sync.WaitGroup
+	teller sync.WaitGroup  // tells the events, the workers' last ones included
 	ctx    context.Context //nolint:containedctx // of the workers, ended by Close
 	cancel context.CancelFunc
 	events eventQueue
@@ -97,7 +98,7 @@ func (u *Uploader) Start() {
 	u.started = true
 	u.wg.Go(u.dispatch)
 	u.wg.Go(u.syncLoop)
-	u.wg.Go(func() { u.events.run(u.cfg.Events) })
+	u.teller.Go(func() { u.events.run(u.cfg.Events) })
 	u.poke()
 }
 
@@ -112,10 +113,11 @@ func (u *Uploader) Close(ctx context.Context) (left int, err error) {
 	started := u.started
 	u.mu.Unlock()
 	u.cancel()
-	u.events.close()
 	if started {
 		u.wg.Wait()
 	}
+	u.events.close() // after the last worker: what it did is told, too
+	u.teller.Wait()
 	u.drainTrash(context.WithoutCancel(ctx))
 	return left, err
 }
