@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,7 +40,7 @@ func startDaemon(ctx context.Context, args []string) error {
 	}
 	defer func() { _ = r.Close() }()
 	// The daemon outlives this command on purpose: no CommandContext.
-	cmd := exec.Command(exe, append(args, "--foreground")...) //nolint:gosec,noctx // our own executable, which must not end with ctx
+	cmd := exec.Command(exe, slices.Insert(slices.Clone(args), 1, "--foreground")...) //nolint:gosec,noctx // our own executable, which must not end with ctx
 	cmd.Env = append(os.Environ(), readyVar+"=3")
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}

@@ -57,20 +57,36 @@ func ls(c *cli.Context) error {
 		return err
 	}
 	defer func() { _ = backend.store.Close() }()
-	prefix, err := levelPrefix(backend.policy, c.String("level"), c.String("owner"))
+	path := levelPath(backend.policy, c.String("level"), c.String("owner"))
+	prefix, err := levelPrefix(backend.policy, path, c.String("level"), c.String("owner"))
 	if err != nil {
 		return err
 	}
-	return printListing(ctx, c, backend.store, prefix)
+	if err := printListing(ctx, c, backend, path, prefix); err != nil {
+		return describe(err, cfg.Bucket)
+	}
+	return nil
 }
 
-func printListing(ctx context.Context, c *cli.Context, s store.Reader, prefix string) error {
+// inLevel: with custom prefixes one level's listing can show keys that are another's.
+func inLevel(p *levels.Policy, key, path string) bool {
+	at, ok := p.PathOf(key)
+	if !ok && strings.HasSuffix(key, "/") { // the marker of the level itself
+		at, ok = p.PathOf(strings.TrimSuffix(key, "/"))
+	}
+	return ok && (at == path || strings.HasPrefix(at, path+"/"))
+}
+
+func printListing(ctx context.Context, c *cli.Context, b *backend, path, prefix string) error {
 	all := []listed{}
-	for page, err := range s.List(ctx, prefix+c.Args().First(), store.ListOptions{}) {
+	for page, err := range b.store.List(ctx, prefix+c.Args().First(), store.ListOptions{}) {
 		if err != nil {
 			return err
 		}
 		for _, o := range page.Objects {
+			if !inLevel(b.policy, o.Key, path) {
+				continue
+			}
 			l := listed{Key: strings.TrimPrefix(o.Key, prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}
 			if c.Bool("json") {
 				all = append(all, l)
@@ -103,16 +119,21 @@ func loadLevelConfig(c *cli.Context) (*config.Loaded, error) {
 	return cfg, cfg.RequireStore()
 }
 
-// levelPrefix is the key prefix that a command works in.
-func levelPrefix(p *levels.Policy, level, owner string) (string, error) {
-	path := level
+// levelPath is the mount's path of what a command works in.
+func levelPath(p *levels.Policy, level, owner string) string {
 	switch {
-	case owner != "" && level != "protected":
-		return "", withCode(exitUsage, errors.New("--owner goes with --level protected: the other levels are not shared by identity"))
 	case owner != "":
-		path = "protected/" + owner
+		return "protected/" + owner
 	case level == "protected":
-		path = "protected/" + p.Identity().ID
+		return "protected/" + p.Identity().ID
+	}
+	return level
+}
+
+// levelPrefix is the key prefix that a command works in.
+func levelPrefix(p *levels.Policy, path, level, owner string) (string, error) {
+	if owner != "" && level != "protected" {
+		return "", withCode(exitUsage, errors.New("--owner goes with --level protected: the other levels are not shared by identity"))
 	}
 	t, err := p.Resolve(path)
 	if err != nil {

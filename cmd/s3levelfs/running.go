@@ -213,8 +213,8 @@ func umount(c *cli.Context) error {
 		return err
 	}
 	if !c.Bool("no-wait") {
-		if err := waitGone(m.PID, exitGrace); err != nil {
-			return err
+		if err := waitGone(m.PID, exitGrace); err != nil && left.Files == 0 {
+			return err // else what is left is the news, and the daemon is still at it
 		}
 	}
 	if c.Bool("json") {
