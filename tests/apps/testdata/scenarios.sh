@@ -188,6 +188,7 @@ scenario_persistence() {
   echo x > "$p/exec" && chmod 0755 "$p/exec" && touch -d '2021-03-04 05:06:07.5' "$p/exec"
   : > "$p/zero" && chmod 0640 "$p/zero" && touch -d '2018-01-01' "$p/zero"
   ln -s ../private/exec "$p/sym" && ln -s 'ziel mit ü und  Leerzeichen' "$p/sym2"
+  touch -d '2017-06-05 04:03:02' "$p/dir/empty" "$p/dir"
   setfattr -n user.colour -v blue "$p/exec"
   want=$(stat -c '%n %f %s %Y' "$p/exec" "$p/zero" "$p/dir" "$p/dir/empty"; readlink "$p/sym" "$p/sym2"; getfattr --only-values -n user.colour "$p/exec" 2>/dev/null)
   remount
