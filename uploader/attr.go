@@ -122,7 +122,7 @@ func (u *Uploader) SetHeaders(_ context.Context, key string, base Base, h store.
 func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 	u.mu.Lock()
 	base, w := o.base, o.headers.Metadata[metaW]
-	if w == "" || o.idle() {
+	if w == "" || !o.is(flagStarted) && !o.unsure { // the object's own id is not ours
 		w = rand.Text()
 	}
 	h := withW(*o.headers, w)
@@ -195,7 +195,7 @@ func (u *Uploader) attrDone(o *op, at Base) error {
 		f.base = at
 	}
 	u.proved(o.key)
-	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.ModTime}
+	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.told()}
 	if at.Headers != nil {
 		e.Headers = at.Headers.Clone()
 	}

@@ -86,9 +86,17 @@ func (o *op) done(t spool.Type, at, atTo Base) *spool.Record {
 
 // present is what a successful write tells about a key.
 func present(res store.PutResult, size int64, h store.Headers) Base {
-	mod := res.LastModified
-	if mod.IsZero() {
-		mod = time.Now()
+	b := Base{State: Present, ETag: res.ETag, Size: size, ModTime: res.LastModified, Headers: &h}
+	if b.ModTime.IsZero() {
+		b.ModTime, b.guessed = time.Now(), true
 	}
-	return Base{State: Present, ETag: res.ETag, Size: size, ModTime: mod, Headers: &h}
+	return b
+}
+
+// told is the store's date, zero where it told none.
+func (b Base) told() time.Time {
+	if b.guessed {
+		return time.Time{}
+	}
+	return b.ModTime
 }

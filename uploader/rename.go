@@ -120,6 +120,7 @@ func (u *Uploader) rekeyRecords(from, to string, toBase Base, f, target *File) (
 		}
 	}
 	if running != nil && running.kind == opPut && running.gen.file == f && !running.is(flagAbandoned) {
+		ends = append(ends, u.handOver(running.gen.id, last.id)...)
 		r := running.record(spool.TypeAmend)
 		r.Flags |= flagAbandoned
 		ends = append(ends, r)

@@ -94,7 +94,7 @@ func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) error {
 	g := o.gen
 	if damage != nil {
 		u.log.Error("bytes of a pending file are damaged: it is not uploaded", zap.String("key", o.key), zap.Error(damage))
-		return u.quarantine(o, g.size, nil)
+		return u.quarantine(o, g.size, g.extents) // the log goes on to name its bytes: they can be exported
 	}
 	c, unsealed := rec.Unsealed[g.id], false
 	if c != nil {

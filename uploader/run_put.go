@@ -216,7 +216,7 @@ func (u *Uploader) committed(o *op, at Base) error {
 	}
 	u.proved(o.key)
 	u.events.add(Event{
-		Kind: Committed, Key: o.key, ETag: at.ETag, Size: size, Headers: h, LastModified: at.ModTime, Gen: g.id,
+		Kind: Committed, Key: o.key, ETag: at.ETag, Size: size, Headers: h, LastModified: at.told(), Gen: g.id,
 	})
 	u.log.Debug("committed", zap.String("key", o.key), zap.String("gen", g.id), zap.String("etag", at.ETag))
 	return nil

@@ -112,6 +112,8 @@ func (u *Uploader) snapshot() []*spool.Record {
 		}
 		if g.content != nil {
 			r.Size, r.Extents = g.content.Size(), g.content.Extents()
+		} else {
+			r.Extents = g.extents // damaged: never adopted
 		}
 		if g.src.key != "" {
 			r.To, r.ToBase = g.src.key, spool.Base{State: spool.Present, ETag: g.src.etag, Size: g.src.size}

@@ -24,6 +24,8 @@ type Base struct {
 	Size    int64  // bytes
 	ModTime time.Time
 	Headers *store.Headers // nil = not known
+
+	guessed bool // ModTime is this machine's clock: the store told none
 }
 
 // Kind is what a name of the overlay stands for.

@@ -56,6 +56,11 @@ func (v *FS) committed(e uploader.Event) {
 	}
 	listed := obj
 	listed.Headers = nil
+	if !strings.HasSuffix(e.Key, "/") {
+		// A date of our own making would be taken for the store's by the attribute index,
+		// and a later listing's for another version.
+		listed.LastModified = e.LastModified
+	}
 	v.listing.Stored(listed)
 	v.rememberBlind(obj)
 	if strings.HasSuffix(e.Key, "/") {

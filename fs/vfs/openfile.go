@@ -166,10 +166,14 @@ func (o *openFile) dropped() {
 }
 
 // carry notes that the object is being moved to another key, or copied onto itself, by
-// this mount: the bytes are the same, the ETag may not be.
-func (o *openFile) carry(key string) {
+// this mount: the bytes are the same, the ETag may not be. of is the version that
+// moves, nil = the file's own: handles of an older one have nothing to do with it.
+func (o *openFile) carry(key string, of *store.Object) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if of != nil && versionOf(of) != versionOf(&o.obj) {
+		return
+	}
 	o.obj.Key, o.carried = key, true
 }
 

@@ -191,7 +191,7 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 	v.due.mark(n.target.Key)
 	of := v.opened(n.target.Key)
 	if of != nil {
-		of.carry(n.target.Key)
+		of.carry(n.target.Key, n.obj)
 	}
 	err = v.up.SetHeaders(ctx, n.target.Key, n.base(), h)
 	if err != nil {

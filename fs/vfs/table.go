@@ -132,7 +132,7 @@ func (v *FS) renamed(from, to string) {
 	}
 	v.mu.Unlock()
 	for _, of := range moved {
-		of.carry(v.keyOf(of))
+		of.carry(v.keyOf(of), nil)
 	}
 	v.inodes.rename(from, to)
 }
