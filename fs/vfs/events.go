@@ -101,7 +101,18 @@ func (v *FS) removed(e uploader.Event) {
 		}
 		return
 	}
-	if !v.inGone(e.Key) {
+	v.mu.Lock()
+	_, leftover := v.leftover[e.Key]
+	delete(v.leftover, e.Key)
+	v.mu.Unlock()
+	switch {
+	case leftover:
+		// Nobody knows any more whether the file or its whole directory was removed:
+		// the store decides what is left.
+		for dir := parentOf(e.Key); dir != ""; dir = parentOf(dir) {
+			v.listing.Forget(dir)
+		}
+	case !v.inGone(e.Key):
 		v.listing.Removed(e.Key)
 	}
 }

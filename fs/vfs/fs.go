@@ -51,11 +51,12 @@ type FS struct {
 
 	crossings crossings
 
-	mu    sync.Mutex
-	open  map[string]*openFile   // by the key that they have now
-	gone  map[uint64][]*openFile // by inode number: open files without a name
-	first map[string]levelSeen   // by level prefix: what has been tried there with success
-	ended map[string]bool        // directories removed here; see gonedir.go
+	mu       sync.Mutex
+	open     map[string]*openFile   // by the key that they have now
+	gone     map[uint64][]*openFile // by inode number: open files without a name
+	first    map[string]levelSeen   // by level prefix: what has been tried there with success
+	leftover map[string]struct{}    // removals of an earlier mount that are still to be sent
+	ended    map[string]bool        // directories removed here; see gonedir.go
 }
 
 // levelSeen is what a level has let this mount do: the first of each waits for
@@ -98,7 +99,7 @@ func New(d Deps, cfg Config) (*FS, error) {
 		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify), due: newDue(),
 		blind: blind, dirs: dirs, warned: warned,
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
-		first: make(map[string]levelSeen), ended: make(map[string]bool),
+		first: make(map[string]levelSeen), ended: make(map[string]bool), leftover: make(map[string]struct{}),
 	}
 	for _, l := range d.Policy.LevelPrefixes() {
 		v.expectPending(l.Prefix)
@@ -113,6 +114,9 @@ func (v *FS) expectPending(dir string) {
 		if info.Kind != uploader.KindDir || info.Marker {
 			v.due.mark(info.Key)
 			v.due.expect(info.Key, info.Gen)
+		}
+		if fileGone(&info) {
+			v.leftover[info.Key] = struct{}{}
 		}
 		below := info.Key + "/"
 		if dirEnded(&info) && !v.up.Under(below) {

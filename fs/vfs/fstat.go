@@ -30,6 +30,11 @@ func (v *FS) openNodeOf(of *openFile, path string) node {
 		return n
 	}
 	n.obj = &s.obj
+	if s.kept != nil {
+		kept := s.obj
+		kept.Size = s.kept.Size()
+		n.obj = &kept
+	}
 	if info, ok := v.up.Lookup(key); ok && key != "" && info.Kind == uploader.KindAttr {
 		n.info = &info
 	}

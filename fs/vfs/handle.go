@@ -128,7 +128,7 @@ func (h *Handle) readError(ctx context.Context, err error) error {
 // Flush is the close(2) of one descriptor: what was written is safe in the spool
 // when it returns.
 func (h *Handle) Flush(ctx context.Context) error {
-	if h.writer == nil {
+	if h.writer == nil || h.of.source().kept != nil {
 		return nil
 	}
 	return wrap("flush", h.path, h.writer.Flush(ctx))
@@ -136,6 +136,9 @@ func (h *Handle) Flush(ctx context.Context) error {
 
 // Fsync has what was written to the file, by any handle, on stable storage.
 func (h *Handle) Fsync(ctx context.Context) error {
+	if h.of.source().kept != nil {
+		return nil // no name: nothing of it survives the last close
+	}
 	if h.writer != nil {
 		return wrap("fsync", h.path, h.writer.Sync(ctx))
 	}
@@ -156,7 +159,7 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	h.mu.Unlock()
 	if h.writer != nil {
 		h.noteGeneration()
-		if !h.of.borrowed(h.writer) {
+		if h.of.takeWriter(h.writer) {
 			err = wrap("release", h.path, h.writer.Release(ctx, true))
 		}
 	}
@@ -166,7 +169,12 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 
 // write runs a change of the file's bytes. An event will tell of its upload, and from
 // the first change on every handle of the file sees the uploader's bytes.
-func (h *Handle) write(do func(*uploader.File) error) error {
+func (h *Handle) write(do func(content) error) error {
+	h.of.switching.RLock()
+	defer h.of.switching.RUnlock()
+	if k := h.of.source().kept; k != nil {
+		return do(k)
+	}
 	first := h.changed.CompareAndSwap(false, true)
 	key := h.fs.keyOf(h.of)
 	if first && key != "" {

@@ -136,15 +136,17 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	if err != nil {
 		return nil, err
 	}
-	if o.Truncate {
+	info := f.Info()
+	if o.Truncate && !settled(info) {
 		v.due.mark(t.Key)
-		v.due.expect(t.Key, f.Info().Gen)
+		v.due.expect(t.Key, info.Gen)
 	}
-	if info := f.Info(); n.obj == nil || o.Truncate {
-		n.info = &info
+	if n.obj == nil || o.Truncate || !settled(info) {
+		n.info, n.own = &info, true
 	}
 	of := v.share(n)
-	if n.pending() {
+	of.addWriter(f)
+	if info.Gen != "" {
 		v.localize(of, t.Key)
 	}
 	h := newHandle(v, of, n.path, flags)
@@ -253,7 +255,8 @@ func (v *FS) createWith(ctx context.Context, n *node, flags uint32, h store.Head
 	if err := v.roomFor("create", n); err != nil {
 		return nil, err
 	}
-	if err := v.keepReaders(ctx, n.target.Key); err != nil {
+	replaced, err := v.keepReaders(ctx, n.target.Key)
+	if err != nil {
 		return nil, wrap("create", n.path, err)
 	}
 	v.unlinked(n.target.Key) // who still reads a file of that name, which is gone, reads on without the name
@@ -263,6 +266,7 @@ func (v *FS) createWith(ctx context.Context, n *node, flags uint32, h store.Head
 	}
 	n.info, n.obj = nil, nil
 	handle, err := v.openWrite(ctx, n, flags, o)
+	replaced(err == nil)
 	if err == nil {
 		v.alive(n.target.Parent)
 		v.touch(n.target.Parent)
@@ -297,17 +301,6 @@ func (v *FS) newHeaders(t levels.Target, mode uint32) (store.Headers, error) {
 	}
 	p := attrs.Posix{Has: attrs.HasMode, Mode: attrs.TypeRegular | mode}
 	return h, p.Encode(&h)
-}
-
-// keepReaders sees to it that the open files of a key, whose object is about
-// to be replaced by another file of that name, keep their bytes.
-func (v *FS) keepReaders(ctx context.Context, key string) error {
-	for _, of := range v.readers(key) {
-		if err := of.keep(ctx, v.cache, v.cfg.TempDir, v.cfg.Pin); err != nil && !isVersionGone(err) {
-			return err
-		}
-	}
-	return nil
 }
 
 // known tells the inode table that the kernel holds the number of an open file.

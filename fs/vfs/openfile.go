@@ -2,10 +2,7 @@ package vfs
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +35,10 @@ type openFile struct {
 	// taken before mu, and held over one write into the uploader, which is local.
 	appending sync.Mutex
 
+	// switching is held for reading by each write, and for writing while the
+	// bytes move to a kept file. It is taken before mu.
+	switching sync.RWMutex
+
 	returned atomic.Bool // some handle has returned bytes of obj: no re-pin
 	timed    atomic.Bool // utimens came after the last write
 
@@ -46,11 +47,12 @@ type openFile struct {
 	local   *uploader.File // with one read handle of ours counted, or a borrowed write handle
 	lent    bool           // local is the write handle of the handles
 	owed    int            // so many of those are to be released at the end
-	kept    *os.File
-	size    int64  // of kept
-	carried bool   // renamed here: obj's ETag may be another one soon
-	lost    bool   // replaced, and the bytes could not be kept: ESTALE
-	hold    func() // releases the delete that was held back for this file; nil = none
+	kept    *keptFile
+	writers []*uploader.File // the handles' own, each to be released once
+	parted  bool             // they have been: the handles write to kept
+	carried bool             // renamed here: obj's ETag may be another one soon
+	lost    bool             // replaced, and the bytes could not be kept: ESTALE
+	hold    func()           // releases the delete that was held back for this file; nil = none
 	ended   bool
 }
 
@@ -58,27 +60,25 @@ type openFile struct {
 type source struct {
 	obj   store.Object
 	local *uploader.File
-	kept  *os.File
-	size  int64
+	kept  *keptFile
 	lost  bool
 }
 
 func (o *openFile) source() source {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := source{obj: o.obj, local: o.local, kept: o.kept, size: o.size, lost: o.lost}
-	if s.kept == nil && s.local == nil {
-		s.size = s.obj.Size
-	}
-	return s
+	return source{obj: o.obj, local: o.local, kept: o.kept, lost: o.lost}
 }
 
 // length is the file's size as its handles see it, in bytes.
 func (s source) length() int64 {
-	if s.kept == nil && s.local != nil {
+	switch {
+	case s.kept != nil:
+		return s.kept.Size()
+	case s.local != nil:
 		return s.local.Info().Size
 	}
-	return s.size
+	return s.obj.Size
 }
 
 // stored: the bytes are those of a version in the store.
@@ -122,15 +122,28 @@ func (o *openFile) borrow(f *uploader.File) {
 	}
 }
 
-// borrowed takes over a write handle that ends, where the other handles still see its
-// file: it is released with the open file.
-func (o *openFile) borrowed(f *uploader.File) bool {
+// addWriter notes a handle's own write handle.
+func (o *openFile) addWriter(f *uploader.File) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.lent || o.local != f {
+	o.writers = append(o.writers, f)
+}
+
+// takeWriter ends a handle's write handle. It reports whether the caller is to release
+// it: not if it has been, nor if the other handles still see its file.
+func (o *openFile) takeWriter(f *uploader.File) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.parted {
 		return false
 	}
-	o.owed++
+	if i := slices.Index(o.writers, f); i >= 0 {
+		o.writers = slices.Delete(o.writers, i, i+1)
+	}
+	if o.lent && o.local == f {
+		o.owed++
+		return false
+	}
 	return true
 }
 
@@ -186,59 +199,6 @@ func (o *openFile) arrived(obj store.Object) {
 	}
 }
 
-// keep copies the bytes of a stored version into an unnamed temporary file in
-// dir, so that they outlive the object. It is called before the object is replaced,
-// by the one that asks for it. A version larger than bound bytes, or one that
-// can not be read, is lost: its handles get what the cache still has, then ESTALE, never
-// other bytes. A delete that was held back for the file is let go.
-func (o *openFile) keep(ctx context.Context, c *cache.Cache, dir string, bound int64) error {
-	defer o.letGo()
-	s := o.source()
-	if !s.stored() || s.size > bound {
-		return nil
-	}
-	file, err := spill(ctx, c, s, dir)
-	if err != nil {
-		return fmt.Errorf("keep %q: %w", s.obj.Key, err)
-	}
-	o.mu.Lock()
-	if o.kept == nil && o.local == nil {
-		o.kept, o.size, file = file, s.size, nil
-	}
-	o.mu.Unlock()
-	if file != nil {
-		return file.Close()
-	}
-	return nil
-}
-
-// spill makes the temporary file. It has no name from the start on, so that
-// nothing is left of it however the program ends.
-func spill(ctx context.Context, c *cache.Cache, s source, dir string) (*os.File, error) {
-	file, err := os.CreateTemp(dir, "s3levelfs-open-*")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(file.Name()); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	var stream cache.Stream
-	buf := make([]byte, min(s.size, 1<<20))
-	for off := int64(0); off < s.size; {
-		n, err := s.read(ctx, c, &stream, buf, off)
-		if n > 0 {
-			if _, err := file.WriteAt(buf[:n], off); err != nil {
-				return nil, errors.Join(err, file.Close())
-			}
-			off += int64(n)
-		}
-		if err != nil && (!errors.Is(err, io.EOF) || off < s.size) {
-			return nil, errors.Join(err, file.Close())
-		}
-	}
-	return file, nil
-}
-
 // holdDelete remembers how to let the delete go that waits for this file. One
 // that waits already goes on waiting.
 func (o *openFile) holdDelete(release func()) {
@@ -280,7 +240,7 @@ func (o *openFile) end() {
 		_ = local.Release(context.Background(), i >= reads) // nothing to seal: a read handle, or no name
 	}
 	if kept != nil {
-		_ = kept.Close() // an unnamed temporary file: nothing to lose
+		_ = kept.file.Close() // an unnamed temporary file: nothing to lose
 	}
 	if hold != nil {
 		hold()

@@ -116,6 +116,19 @@ func fileCases() []opCase {
 		{"unlink while open, pending", func(t *testing.T, e *env, dir string) { caseUnlinkOpen(t, e, dir, false) }},
 		{"unlink while open, stored", func(t *testing.T, e *env, dir string) { caseUnlinkOpen(t, e, dir, true) }},
 		{"rename over an open file", caseRenameOverOpen},
+		{"a name is free at once for a rename", func(t *testing.T, e *env, dir string) {
+			writeFile(t, e.fs, dir+"/f", []byte("0123456789"))
+			writeFile(t, e.fs, dir+"/g", []byte("other"))
+			e.drain(t)
+			h := open(t, e, dir+"/f", syscall.O_RDWR)
+			write(t, h, "x", 0)
+			must(t, e.fs.Unlink(t.Context(), dir+"/f"))
+			must(t, e.fs.Rename(t.Context(), dir+"/g", dir+"/f", 0)) // not only after h's close
+			write(t, h, "y", 11)
+			wantRead(t, h, "x123456789\x00y")
+			closeHandle(t, h)
+			wantFile(t, e, dir+"/f", "other")
+		}},
 		{"handle errors", func(t *testing.T, e *env, dir string) {
 			writeFile(t, e.fs, dir+"/f", []byte("x"))
 			h := open(t, e, dir+"/f", syscall.O_RDONLY)

@@ -110,19 +110,22 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if !dst.Grants.Any(levels.List | levels.Get) {
 		toBase.State = uploader.Unknown
 	}
-	if err := v.keepReaders(ctx, dst.Key); err != nil {
-		return wrap(op, m.to.path, err)
-	}
 	if m.replaces {
 		toBase = m.to.base()
 	}
 	if err := v.inherit(ctx, m); err != nil {
 		return err
 	}
+	replaced, err := v.keepReaders(ctx, dst.Key)
+	if err != nil {
+		return wrap(op, m.to.path, err)
+	}
 	defer v.crossings.begin(src.Key, dst.Key)()
 	v.due.mark(dst.Key)
 	v.due.expect(dst.Key, "")
-	if err := v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace); err != nil {
+	err = v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace)
+	replaced(err == nil)
+	if err != nil {
 		v.due.clear(dst.Key)
 		return v.renameFailed(m, err)
 	}
@@ -171,7 +174,11 @@ func (v *FS) inherit(ctx context.Context, m *move) error {
 	if f == nil {
 		return nil // committed meanwhile: it is copied with the headers that it has
 	}
-	return wrap("rename", m.from.path, errors.Join(f.SetHeaders(h), f.Release(ctx, false)))
+	err = f.SetHeaders(h)
+	if errors.Is(err, store.ErrNotExist) {
+		err = nil // likewise
+	}
+	return wrap("rename", m.from.path, errors.Join(err, f.Release(ctx, false)))
 }
 
 // fillHeaders sets the headers of h that are not set to those of old. What

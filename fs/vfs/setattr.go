@@ -73,8 +73,15 @@ func (v *FS) truncate(ctx context.Context, n *node, size int64) error {
 
 // setGone changes an open file whose name is gone: nothing is kept of it but its size.
 func (v *FS) setGone(ctx context.Context, of *openFile, path string, s SetAttr) (Attr, error) {
-	local := of.source().local
-	if s.Size != nil {
+	src := of.source()
+	local := src.local
+	switch {
+	case s.Size == nil:
+	case src.kept != nil:
+		if err := src.kept.Truncate(ctx, *s.Size); err != nil {
+			return Attr{}, wrap("truncate", path, err)
+		}
+	default:
 		if local == nil {
 			return Attr{}, fail("truncate", path, syscall.ESTALE)
 		}
@@ -185,8 +192,23 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 	}
 	if n.pending() {
 		if f := v.up.File(n.target.Key); f != nil {
-			return wrap(op, n.path, errors.Join(f.SetHeaders(h), f.Release(ctx, false)))
+			err := f.SetHeaders(h)
+			if committed := errors.Is(err, store.ErrNotExist); !committed {
+				return wrap(op, n.path, errors.Join(err, f.Release(ctx, false)))
+			}
+			if err := f.Release(ctx, false); err != nil {
+				return wrap(op, n.path, err)
+			}
 		}
+		// Committed since it was found: what is stored now is changed.
+		again, err := v.find(ctx, op, n.path)
+		switch {
+		case err != nil:
+			return err
+		case again.pending() || again.obj == nil:
+			return fail(op, n.path, syscall.ESTALE)
+		}
+		*n = again
 	}
 	v.due.mark(n.target.Key)
 	of := v.opened(n.target.Key)

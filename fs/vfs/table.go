@@ -11,7 +11,10 @@ import (
 func (v *FS) share(n *node) *openFile {
 	ino, gen := v.number(n, false)
 	version := ""
-	if !n.pending() && n.obj != nil {
+	switch {
+	case n.own && settled(*n.info):
+		version = n.info.Base.ETag
+	case !n.pending() && n.obj != nil:
 		version = versionOf(n.obj)
 	}
 	v.mu.Lock()
@@ -140,12 +143,16 @@ func (v *FS) renamed(from, to string) {
 // localize makes every handle of a key see the uploader's file, which somebody
 // has begun to write.
 func (v *FS) localize(of *openFile, key string) {
-	v.mu.Lock()
-	of.version = ""
-	v.mu.Unlock()
-	if f := v.up.File(key); f != nil {
-		of.attach(f)
+	f := v.up.File(key)
+	if f == nil {
+		return
 	}
+	if !settled(f.Info()) {
+		v.mu.Lock()
+		of.version = ""
+		v.mu.Unlock()
+	}
+	of.attach(f)
 }
 
 // keyOf gives the name that an open file has now, "" if none.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 	"syscall"
-
-	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // maxFile is the largest file in bytes. Source: S3's largest object, 50 TB.
@@ -20,7 +18,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	if h.flags&syscall.O_APPEND != 0 {
 		h.of.appending.Lock()
 		defer h.of.appending.Unlock()
-		off = h.writer.Info().Size
+		off = h.size()
 	}
 	if off < 0 || off > math.MaxInt64-int64(len(p)) || off+int64(len(p)) > maxFile {
 		return 0, fail("write", h.path, syscall.EFBIG)
@@ -29,11 +27,19 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 		return 0, nil
 	}
 	n := 0
-	err := h.write(func(f *uploader.File) (err error) {
+	err := h.write(func(f content) (err error) {
 		n, err = f.WriteAt(ctx, p, off)
 		return err
 	})
 	return n, wrap("write", h.path, err)
+}
+
+// size of the file that the handle writes, in bytes.
+func (h *Handle) size() int64 {
+	if s := h.of.source(); s.kept != nil {
+		return s.kept.Size()
+	}
+	return h.writer.Info().Size
 }
 
 // truncate sets the size of an open file.
@@ -47,7 +53,7 @@ func (h *Handle) truncate(ctx context.Context, size int64) error {
 	if size > maxFile {
 		return fail("truncate", h.path, syscall.EFBIG)
 	}
-	return wrap("truncate", h.path, h.write(func(f *uploader.File) error { return f.Truncate(ctx, size) }))
+	return wrap("truncate", h.path, h.write(func(f content) error { return f.Truncate(ctx, size) }))
 }
 
 // Allocate is fallocate(2) for mode 0, KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE; others
@@ -71,15 +77,15 @@ func (h *Handle) Allocate(ctx context.Context, off, size int64, mode uint32) err
 		if !keep {
 			return fail(op, h.path, syscall.EOPNOTSUPP)
 		}
-		return h.zero(ctx, off, min(end, h.writer.Info().Size))
+		return h.zero(ctx, off, min(end, h.size()))
 	case FallocZeroRange:
-		if err := h.zero(ctx, off, min(end, h.writer.Info().Size)); err != nil {
+		if err := h.zero(ctx, off, min(end, h.size())); err != nil {
 			return err
 		}
 	default:
 		return fail(op, h.path, syscall.EOPNOTSUPP)
 	}
-	if keep || end <= h.writer.Info().Size {
+	if keep || end <= h.size() {
 		return nil
 	}
 	return h.truncate(ctx, end)
@@ -90,7 +96,7 @@ func (h *Handle) zero(ctx context.Context, off, end int64) error {
 	if off >= end {
 		return nil
 	}
-	return wrap("fallocate", h.path, h.write(func(f *uploader.File) error { return f.PunchHole(ctx, off, end-off) }))
+	return wrap("fallocate", h.path, h.write(func(f content) error { return f.PunchHole(ctx, off, end-off) }))
 }
 
 // Seek answers SEEK_DATA and SEEK_HOLE; ENXIO at or behind the end. A stored
