@@ -181,14 +181,18 @@ func (f *fold) generation(r *spool.Record) *generation {
 // move.
 func (f *fold) leaveTarget(o *op, etag string) {
 	at := Base{State: Present, ETag: etag, Size: o.base.Size, ModTime: time.Now()}
+	behind := slices.Clone(f.behindMove(o))
 	f.dequeue(o, o.to, at)
 	o.copied = etag
-	for _, x := range slices.Clone(f.queues[o.to]) {
-		switch {
-		case x.is(flagReplaced):
+	for _, x := range behind {
+		if x.is(flagReplaced) {
 			f.remove(x, Base{}, Base{})
 			f.release(x.gen.id)
-		case x.gen != nil && x.gen.src.key == o.key:
+		}
+		x.set(flagCarried, false)
+	}
+	for _, x := range f.queues[o.to] {
+		if x.gen != nil && x.gen.src.key == o.key {
 			x.gen.src = source{key: o.to, etag: etag, size: x.gen.src.size} // the same bytes under the new name
 		}
 	}
@@ -196,7 +200,7 @@ func (f *fold) leaveTarget(o *op, etag string) {
 
 // restore: a move ends without a copy, what it was to replace stays.
 func (f *fold) restore(o *op) {
-	for _, x := range f.queues[o.to] {
+	for _, x := range f.behindMove(o) {
 		x.set(flagReplaced, false)
 	}
 }

@@ -60,7 +60,8 @@ func (u *Uploader) overwrite(o *op, now Base) error {
 }
 
 // keepBoth re-keys the generation, and what is on top of it, to a conflict name: the key is the foreign
-// version's, open write handles follow ours.
+// version's, open write handles follow ours. What is left at the key expects what the generation
+// expected, and so meets the foreign version as a conflict, too.
 func (u *Uploader) keepBoth(o *op, now Base) error {
 	u.abort(o)
 	u.mu.Lock()
@@ -70,19 +71,19 @@ func (u *Uploader) keepBoth(o *op, now Base) error {
 	}
 	from, to := o.key, u.freeConflictName(o.key, time.Now())
 	f := o.gen.file
-	base := Base{State: Absent}
+	base, old := Base{State: Absent}, o.base
+	if old.State == Unknown {
+		old = base // nothing of ours is there, whatever is
+	}
 	var recs, ends []*spool.Record
 	for _, x := range u.fold.queues[from] {
-		if x != o && (x.kind != opPut || f == nil || x.gen.file != f) {
+		if x != o && (x.kind != opPut || f == nil || x.gen.file != f || x.is(flagReplaced)) {
 			continue
 		}
 		n := &op{id: u.newID(), kind: opPut, key: to, flags: x.flags &^ flagStarted, base: base, gen: x.gen}
 		recs = append(recs, n.record(spool.TypeConflict))
-		end := x.done(spool.TypeDone, Base{}, Base{})
-		if end.Gen = ""; x == o {
-			end = x.done(spool.TypeDone, now, Base{})
-			end.Gen = ""
-		}
+		end := x.done(spool.TypeDone, old, Base{})
+		end.Gen = ""
 		ends = append(ends, end)
 		base = Base{}
 	}

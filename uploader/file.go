@@ -184,7 +184,7 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 		base = f.base
 	}
 	recs := make([]*spool.Record, 0, 2)
-	o := &op{id: u.newID(), kind: opPut, key: f.key, base: base, gen: g}
+	o := &op{id: u.newID(), kind: opPut, key: f.key, flags: f.fate(), base: base, gen: g}
 	if top != nil && top.kind == opAttr && top.idle() {
 		g.headers = top.headers.Clone()
 		recs = append(recs, top.done(spool.TypeDone, Base{}, Base{}))
@@ -199,7 +199,7 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 		delete(u.fold.gens, g.id)
 		return err
 	}
-	if u.files[f.key] == nil {
+	if u.files[f.key] == nil && o.flags&flagReplaced == 0 {
 		u.files[f.key] = f
 	}
 	return nil

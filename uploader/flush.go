@@ -41,7 +41,7 @@ func (f *File) Flush(ctx context.Context) error {
 		return err
 	}
 	o, err := u.seal(g)
-	if err != nil || o == nil {
+	if err != nil || o == nil || o.is(flagReplaced) { // the last: it may end without ever being sent
 		return err
 	}
 	return u.afterFlush(ctx, o)
@@ -165,9 +165,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)
 	}
-	if err := u.unblockFor(g); err != nil {
-		return nil, err
-	}
+	u.unblock(o.key)
 	u.consider(o)
 	o.since = time.Now()
 	return o, nil
@@ -191,7 +189,8 @@ func (u *Uploader) supersede(o *op) []*spool.Record {
 			continue
 		}
 		below := q[i-1]
-		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file {
+		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file ||
+			(below.flags^o.flags)&(flagReplaced|flagCarried) != 0 {
 			return nil
 		}
 		return append(u.handOver(below.gen.id, o.gen.id), below.done(spool.TypeDrop, Base{}, Base{}))
@@ -271,7 +270,7 @@ func (f *File) syncUpload(ctx context.Context) error {
 		o = f.top.op
 	}
 	f.u.mu.Unlock()
-	if o == nil || !o.is(flagSealed) {
+	if o == nil || !o.is(flagSealed) || o.is(flagReplaced) {
 		return nil
 	}
 	return f.u.sendNow(ctx, o)

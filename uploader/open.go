@@ -18,8 +18,8 @@ func (u *Uploader) Open(ctx context.Context, key string, o OpenOptions) (*File, 
 		if u.closed {
 			return nil, ErrClosed
 		}
-		top := u.fold.queues[key].top()
-		if top == nil || top.kind != opMove || top.to != key || o.Truncate {
+		m := u.moveOnto(key)
+		if m == nil || o.Truncate || m != u.fold.queues[key].top() && u.files[key] != nil {
 			break
 		}
 		if err := u.waitChange(ctx); err != nil {
@@ -115,9 +115,22 @@ func (u *Uploader) File(key string) *File {
 
 // adoptFile makes the File of a generation that the log names. Called with mu held.
 func (u *Uploader) adoptFile(g *generation) {
+	m := u.fold.moveBefore(g.op)
+	replaced := m != nil && g.op.is(flagReplaced)
 	f := u.files[g.op.key]
+	if replaced {
+		f = m.replaced
+	}
 	if f == nil {
 		f = &File{u: u, key: g.op.key, baseKey: g.op.key}
+	}
+	switch {
+	case replaced:
+		m.replaced = f
+	case m != nil && g.op.is(flagCarried):
+		m.carried = f
+		fallthrough
+	default:
 		u.files[f.key] = f
 	}
 	g.refs++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -73,7 +74,8 @@ func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Conte
 // pin makes the generation of an operation whole, and those above it in the stack that need the
 // same base: its commit is the end of that base (I6).
 func (u *Uploader) pin(ctx context.Context, o *op) error {
-	for _, g := range u.needBase(o) {
+	for need := u.needBase(o); len(need) > 0; need = u.needBase(o) { // anew: another may be opened on one that is not whole yet
+		g := need[0]
 		u.mu.Lock()
 		g.refs++
 		content := g.content
@@ -106,7 +108,7 @@ func (u *Uploader) needBase(o *op) []*generation {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var need []*generation
-	for _, g := range append([]*generation{o.gen}, u.readersOf(o.key, o.gen)...) {
+	for _, g := range append([]*generation{o.gen}, u.readersOf(o)...) {
 		if g.content != nil && !g.content.Whole() {
 			need = append(need, g)
 		}
@@ -114,12 +116,16 @@ func (u *Uploader) needBase(o *op) []*generation {
 	return need
 }
 
-// readersOf lists the generations but one whose holes are read from key.
-func (u *Uploader) readersOf(key string, but *generation) []*generation {
+// readersOf lists the other generations whose holes are read from what the commit of o ends: the version at its key,
+// and those at old names whose deletes wait for it.
+func (u *Uploader) readersOf(o *op) []*generation {
+	ends := func(key string) bool {
+		return key == o.key || slices.ContainsFunc(u.fold.waiting[o.gen.id], func(d *op) bool { return d.key == key })
+	}
 	var gs []*generation
-	for _, q := range u.fold.queues[key] {
-		if q.kind == opPut && q.gen != but && q.gen.src.key == key {
-			gs = append(gs, q.gen)
+	for _, x := range u.fold.queues[o.key] {
+		if x.kind == opPut && x.gen != o.gen && x.gen.src.key != "" && ends(x.gen.src.key) {
+			gs = append(gs, x.gen)
 		}
 	}
 	return gs
@@ -129,7 +135,11 @@ func (u *Uploader) readersOf(key string, but *generation) []*generation {
 func (u *Uploader) logPin(g *generation, content *spool.Content) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if g.op == nil || !g.op.is(flagSealed) {
+	if g.op == nil {
+		return nil
+	}
+	if !g.op.is(flagSealed) {
+		u.unblock(g.op.key)
 		return nil
 	}
 	r := g.op.record(spool.TypePin)
@@ -137,7 +147,8 @@ func (u *Uploader) logPin(g *generation, content *spool.Content) error {
 	if err := u.commit(r); err != nil {
 		return err
 	}
-	return u.unblockFor(g)
+	u.unblock(g.op.key)
+	return nil
 }
 
 // loseBase takes a delta whose base is gone out of the way of its key: it stays in the

@@ -22,6 +22,8 @@ const (
 	flagBaseLost  uint64 = 1 << 9  // Quarantine: a delta whose base is gone
 	flagNoReplace uint64 = 1 << 10 // Move: the target must not exist
 	flagSingle    uint64 = 1 << 11 // Delete: never in a batch
+	flagCarried   uint64 = 1 << 15 // Put: of the file that the move before it in the queue renames: goes back with it
+	flagTombstone uint64 = 1 << 16 // Move: took the place of a delete of its target, which comes back with it
 	flagEmpty     uint64 = 1 << 13 // Put: flushed before the first write: a crash keeps the empty file
 	flagUnflushed uint64 = 1 << 14 // Put: written since it was flushed empty: a crash quarantines it
 )

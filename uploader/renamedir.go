@@ -20,7 +20,14 @@ func (u *Uploader) RenameDir(ctx context.Context, from, to string, entries []Dir
 		return &store.Error{Op: "rename", Key: from, Kind: store.ErrInvalid}
 	}
 	u.mu.Lock()
-	moves, err := u.logRenameDir(from+"/", to+"/", entries)
+	var err error
+	for err == nil && u.carriesBelow(from+"/") {
+		err = u.waitChange(ctx)
+	}
+	var moves []*op
+	if err == nil {
+		moves, err = u.logRenameDir(from+"/", to+"/", entries)
+	}
 	if err != nil {
 		u.mu.Unlock()
 		return fmt.Errorf("rename %q to %q: %w", from, to, err)
@@ -46,7 +53,7 @@ func (u *Uploader) RenameDir(ctx context.Context, from, to string, entries []Dir
 func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, error) {
 	var recs []*spool.Record
 	var ids []uint64
-	rekeyed := map[*generation]string{}
+	var plans []*rekeying
 	for key := range u.fold.tree.keysBelow(from) {
 		top := u.fold.queues[key].top()
 		if !top.makes(key) {
@@ -55,12 +62,7 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		target := to + strings.TrimPrefix(key, from)
 		switch {
 		case top.kind == opPut:
-			more, last, err := u.rekeyRecords(key, target, Base{State: Absent}, top.gen.file, u.files[target])
-			if err != nil {
-				return nil, err
-			}
-			recs = append(recs, more...)
-			rekeyed[last] = target
+			plans = append(plans, u.planRekey(key, target, Base{State: Absent}))
 		case top.kind == opMarker && top.idle():
 			n := &op{id: u.newID(), kind: opMarker, key: target, headers: top.headers}
 			recs = append(recs, n.record(spool.TypeRenameDir), top.done(spool.TypeDone, Base{}, Base{}))
@@ -78,29 +80,17 @@ func (u *Uploader) logRenameDir(from, to string, entries []DirEntry) ([]*op, err
 		more, id := u.moveRecords(e.Key, target, base, Base{State: Absent}, false)
 		recs, ids = append(recs, more...), append(ids, id)
 	}
-	if len(recs) == 0 {
+	if len(recs)+len(plans) == 0 {
 		return nil, nil
 	}
-	if err := u.commit(recs...); err != nil {
+	if err := u.commitRekeys(plans, recs...); err != nil {
 		return nil, err
-	}
-	for g, target := range rekeyed {
-		if err := u.unblockFor(g); err != nil {
-			return nil, err
-		}
-		f := g.file
-		if f == nil {
-			continue
-		}
-		u.onTop(g)
-		delete(u.files, f.key)
-		f.key = target
-		u.files[target] = f
 	}
 	moves := make([]*op, 0, len(ids))
 	for _, id := range ids {
 		m := u.fold.ops[id]
 		u.carryFile(m)
+		u.unblock(m.to)
 		moves = append(moves, m)
 	}
 	u.notify()

@@ -51,9 +51,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	}
 	for _, o := range sortedOps(u.fold.ops) {
 		if o.gen != nil && o.gen.op == o {
-			if err := u.unblockFor(o.gen); err != nil {
-				return err
-			}
+			u.unblock(o.key)
 			u.consider(o)
 		}
 	}

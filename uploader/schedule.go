@@ -3,6 +3,7 @@ package uploader
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -55,7 +56,7 @@ func (u *Uploader) runnable(o *op) bool {
 	if o == nil || o.running || u.fold.ops[o.id] != o || o.after != "" {
 		return false
 	}
-	if !u.atHead(o) && !o.unpinned() {
+	if !u.atHead(o) && !u.unpinned(o) {
 		return false
 	}
 	if o.deletes() && o.hold != nil && !o.hold.released {
@@ -74,9 +75,11 @@ func (u *Uploader) atHead(o *op) bool {
 	return true
 }
 
-// unpinned: a sealed delta that could not be made whole at the flush. That may happen before its turn.
-func (o *op) unpinned() bool {
-	return o.kind == opPut && o.is(flagSealed) && !o.is(flagAbandoned) && o.gen.content != nil && !o.gen.content.Whole()
+// unpinned: a sealed delta that could not be made whole at the flush, or one is open above it that reads from where a
+// delete waits for it. That may happen before its turn.
+func (u *Uploader) unpinned(o *op) bool {
+	return o.kind == opPut && o.is(flagSealed) && !o.is(flagAbandoned) && o.gen.content != nil &&
+		(!o.gen.content.Whole() || len(u.fold.waiting[o.gen.id]) > 0 && slices.ContainsFunc(u.readersOf(o), func(g *generation) bool { return !g.whole() }))
 }
 
 // consider puts the operation among those that are ready, or moves it there after its time

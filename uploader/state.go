@@ -54,6 +54,7 @@ type op struct {
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
 	replaced  *File              // Move: what the target's handles have
+	carried   *File              // Move: what the source's handles have, while it has the new name
 	reread    bool               // Move: a changed source was read again
 	upload    *multipart         // Put of a large generation
 	cancel    context.CancelFunc // of the running round

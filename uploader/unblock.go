@@ -1,52 +1,85 @@
 package uploader
 
-import "github.com/s3levelfs/s3levelfs/uploader/spool"
+import (
+	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
 
 // A delete of an old name waits for the commit under the new one, and what was made at the
 // old name since then stands behind it. Renames in a circle (a to t, b to a, t to b) would make that wait for itself. So a
-// waiting delete is replaced by the sealed generation behind it, which takes over its base as condition, as soon as the
-// generation that it waits for is sealed and needs the old version no more.
+// waiting delete is replaced by what stands behind it, a sealed generation or a move to that name, which takes over its
+// base as condition, as soon as the generation that it waits for is sealed and nobody needs the old version any more. A
+// delete that open handles hold back is replaced likewise: that wait has no bound.
 
-// unblockFor replaces the deletes that a sealed generation makes superfluous: the one before it, and those
-// that waited for it to be sealed. Called with mu held.
-func (u *Uploader) unblockFor(g *generation) error {
-	if g == nil || g.op == nil || !g.op.is(flagSealed) {
-		return nil
-	}
+// unblock replaces the deletes at a key, and those that wait for a generation there, as far as what stands behind them
+// makes them superfluous. Where that can not be logged they stay, and are looked at again with the next change.
+// Called with mu held.
+func (u *Uploader) unblock(key string) {
 	var recs []*spool.Record
-	if d := u.before(g.op); u.superfluous(d, g.op) {
-		recs = append(recs, d.done(spool.TypeDone, Base{}, Base{}))
-	}
-	for _, d := range u.fold.waiting[g.id] {
-		if next := u.behind(d); next != g.op && u.superfluous(d, next) {
-			recs = append(recs, d.done(spool.TypeDone, Base{}, Base{}))
+	for _, o := range u.fold.queues[key] {
+		if o.kind == opDelete {
+			recs = u.replaceDelete(recs, o)
+		}
+		if o.kind != opPut {
+			continue
+		}
+		for _, d := range u.fold.waiting[o.gen.id] {
+			if d.key != key {
+				recs = u.replaceDelete(recs, d)
+			}
 		}
 	}
 	if len(recs) == 0 {
-		return nil
+		return
 	}
-	return u.commit(recs...)
+	if err := u.commit(recs...); err != nil {
+		u.log.Warn("a superfluous delete stays in the queue", zap.String("key", key), zap.Error(err))
+	}
 }
 
-// superfluous: d waits, put will replace what it was to delete, and nobody needs that any more.
-func (u *Uploader) superfluous(d, put *op) bool {
-	if d == nil || put == nil || d.kind != opDelete || d.after == "" || !d.idle() ||
-		put.kind != opPut || !put.is(flagSealed) || put.is(flagAbandoned) {
+// replaceDelete ends a superfluous delete.
+func (u *Uploader) replaceDelete(recs []*spool.Record, d *op) []*spool.Record {
+	next := u.behind(d)
+	if next == nil || !u.superfluous(d) {
+		return recs
+	}
+	switch {
+	case next.kind == opPut && next.is(flagSealed) && !next.is(flagAbandoned):
+	case next.kind == opMove && next.to == d.key:
+		r := next.record(spool.TypeMove)
+		r.Flags |= flagTombstone
+		recs = append(recs, r)
+	default:
+		return recs
+	}
+	return append(recs, d.done(spool.TypeDone, Base{}, Base{}))
+}
+
+// superfluous: d waits, and nobody needs what it is to delete once that is replaced.
+func (u *Uploader) superfluous(d *op) bool {
+	if !d.idle() {
 		return false
 	}
+	if d.after == "" {
+		return d.hold != nil && !d.hold.released
+	}
 	g := u.fold.gens[d.after]
-	return g != nil && g.op != nil && g.op.is(flagSealed) && g.content != nil && g.content.Whole()
+	return g != nil && g.op != nil && g.op.is(flagSealed) && g.whole() && !u.readBelow(g, d.key)
 }
 
-func (u *Uploader) before(o *op) *op {
-	q := u.fold.queues[o.key]
-	for i := range q {
-		if q[i] == o && i > 0 {
-			return q[i-1]
+// readBelow: a generation in the queue of g has holes that are read from key.
+func (u *Uploader) readBelow(g *generation, key string) bool {
+	for _, x := range u.fold.queues[g.op.key] {
+		if x.kind == opPut && x.gen.src.key == key && !x.gen.whole() {
+			return true
 		}
 	}
-	return nil
+	return false
 }
+
+// whole: all bytes are in the spool.
+func (g *generation) whole() bool { return g.content != nil && g.content.Whole() }
 
 func (u *Uploader) behind(o *op) *op {
 	q := u.fold.queues[o.key]
