@@ -189,6 +189,7 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 		g.headers = top.headers.Clone()
 		recs = append(recs, top.done(spool.TypeDone, Base{}, Base{}))
 		o.base = top.base
+		o.flags |= flagAttr
 	}
 	r := o.record(spool.TypeCreate)
 	if clone {

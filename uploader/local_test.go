@@ -197,7 +197,7 @@ func Test_5a_OPEN_RenameOfStoredBase_CrashLosesNothing(t *testing.T) {
 		r.rename(key("a"), key("b"))
 		r.crash()
 		r.drain()
-		r.wantBucket(map[string]string{key("a"): "good"})
+		r.wantBucket(map[string]string{key("b"): "good"})
 		if n := len(r.u.Status().Quarantined); n != 1 {
 			t.Errorf("%d quarantined", n)
 		}

@@ -24,6 +24,8 @@ const (
 	flagSingle    uint64 = 1 << 11 // Delete: never in a batch
 	flagCarried   uint64 = 1 << 15 // Put: of the file that the move before it in the queue renames: goes back with it
 	flagTombstone uint64 = 1 << 16 // Move: took the place of a delete of its target, which comes back with it
+	flagLastClose uint64 = 1 << 17 // Delete: of the version that the file was last closed with, which moves if that is quarantined
+	flagAttr      uint64 = 1 << 18 // Put: took over a change of headers, which is made without it if that is quarantined
 	flagEmpty     uint64 = 1 << 13 // Put: flushed before the first write: a crash keeps the empty file
 	flagUnflushed uint64 = 1 << 14 // Put: written since it was flushed empty: a crash quarantines it
 )

@@ -79,6 +79,7 @@ func (u *Uploader) planRekey(from, to string, toBase Base) *rekeying {
 	}
 	if d := u.deleteOld(from, running); d != nil {
 		d.after = heir
+		d.set(flagLastClose, closed == nil && f != nil && f.baseKey == from && f.base.State == Present && d.base.State == Present)
 		p.recs = append(p.recs, d.record(spool.TypeUnlink))
 	}
 	p.recs = append(p.recs, ends...)
@@ -116,7 +117,10 @@ func (u *Uploader) replaceTarget(p *rekeying, closed bool, heir string) (recs []
 		case o.is(flagReplaced | flagCarried): // goes with the move before it
 			rest = o
 		case put && o.idle() && (closed || !o.is(flagSealed)):
-			recs = append(recs, u.handOver(o.gen.id, heir)...)
+			for _, r := range u.handOver(o.gen.id, heir) {
+				r.Flags &^= flagLastClose // of another file
+				recs = append(recs, r)
+			}
 			recs = append(recs, o.done(spool.TypeDrop, Base{}, Base{}))
 		case put && closed:
 			recs = append(recs, u.abandon(p, o, heir)...)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -25,6 +24,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	for _, d := range rec.Damaged {
 		damaged[d.Gen] = d.Err
 	}
+	var lost []lostPut
 	for _, o := range sortedOps(u.fold.ops) {
 		if o.is(flagStarted) {
 			o.unsure = true
@@ -32,7 +32,16 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 		if o.kind != opPut || o.gen.op != o {
 			continue
 		}
-		if err := u.recoverPut(rec, o, damaged[o.gen.id]); err != nil {
+		l, err := u.recoverPut(rec, o, damaged[o.gen.id])
+		if err != nil {
+			return err
+		}
+		if l.gen != nil {
+			lost = append(lost, l)
+		}
+	}
+	for _, l := range lost { // now that all files are there: what it gives way to may have to be put into another order
+		if err := u.quarantine(l); err != nil {
 			return err
 		}
 	}
@@ -87,62 +96,37 @@ func sortedOps(m map[uint64]*op) []*op {
 	return ops
 }
 
-// recoverPut finds the bytes of a pending generation.
-func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) error {
+// recoverPut finds the bytes of a pending generation. lost: it must not be uploaded.
+func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) (lost lostPut, err error) {
 	g := o.gen
 	if damage != nil {
 		u.log.Error("bytes of a pending file are damaged: it is not uploaded", zap.String("key", o.key), zap.Error(damage))
-		return u.quarantine(o, g.size, g.extents) // the log goes on to name its bytes: they can be exported
+		return lostPut{g, g.size, g.extents}, nil // the log goes on to name its bytes: they can be exported
 	}
 	c, unsealed := rec.Unsealed[g.id], false
 	if c != nil {
 		unsealed = !g.synced || o.is(flagUnflushed)
 	} else {
-		var err error
 		if c, err = u.spool.Adopt(g.id, g.size, g.extents); err != nil {
-			return fmt.Errorf("generation %s of %q: %w", g.id, o.key, err)
+			return lost, fmt.Errorf("generation %s of %q: %w", g.id, o.key, err)
 		}
 	}
 	g.content, g.extents = c, nil
 	switch {
 	case o.is(flagAbandoned):
-		return nil
+		return lost, nil
 	case unsealed:
-		return u.quarantine(o, c.Size(), c.Seal())
+		return lostPut{g, c.Size(), c.Seal()}, nil
 	case !o.is(flagSealed): // fsynced: sealed as found
-		g.size = c.Size()
+		g.size, g.headers = c.Size(), u.stamped(g)
 		r := o.record(spool.TypeSeal)
 		r.Flags |= flagSealed
 		r.Extents = c.Seal()
 		if err := u.commit(r); err != nil {
-			return err
+			return lost, err
 		}
 	}
 	g.written, g.changed, g.timeSet = true, true, true
 	u.adoptFile(g)
-	return nil
-}
-
-// quarantine keeps a generation that must not be uploaded, out of everybody's way.
-func (u *Uploader) quarantine(o *op, size int64, extents []spool.Extent) error {
-	r := o.record(spool.TypeQuarantine)
-	r.Size, r.Extents, r.Time = size, extents, time.Now()
-	return u.commit(r)
-}
-
-func (u *Uploader) recoverQuarantined(rec *spool.Recovery, g *generation) error {
-	if g.content != nil {
-		return nil
-	}
-	if c := rec.Unsealed[g.id]; c != nil {
-		g.content = c
-		return nil
-	}
-	c, err := u.spool.Adopt(g.id, g.size, g.extents)
-	if err != nil {
-		u.log.Error("quarantined bytes are damaged", zap.String("gen", g.id), zap.Error(err))
-		return nil
-	}
-	g.content, g.extents = c, nil
-	return nil
+	return lost, nil
 }
