@@ -31,7 +31,11 @@ func (f *File) SetHeaders(h store.Headers) error {
 		g = f.top
 		g.changed = true
 		g.setHeaders(h)
-		return u.sealAttr(g)
+		if err := u.sealAttr(g); err != nil {
+			u.sealLater(g, err)
+			return err
+		}
+		return nil
 	}
 	old, oldSet := g.headers, g.timeSet
 	g.setHeaders(h)

@@ -1,6 +1,10 @@
 package uploader
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
 
 // Kill ends the goroutines as a kill of the process would end them: nothing is
 // sealed, sent, logged or told any more.
@@ -28,6 +32,16 @@ func (u *Uploader) Checkpoint() error {
 	return u.spool.Checkpoint(u.snapshot())
 }
 
+// FailLog lets each append to the log fail with err; nil ends that.
+func (u *Uploader) FailLog(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.append = u.spool.Append
+	if err != nil {
+		u.append = func(...*spool.Record) error { return err }
+	}
+}
+
 // Dump shows what is pending, for the messages of tests.
 func (u *Uploader) Dump() []string {
 	u.mu.Lock()
@@ -39,4 +53,11 @@ func (u *Uploader) Dump() []string {
 			o.unsure, o.heapIndex, o.batched, o.hold != nil && !o.hold.released))
 	}
 	return all
+}
+
+// Generations counts those that the fold knows.
+func (u *Uploader) Generations() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.fold.gens)
 }

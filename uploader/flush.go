@@ -166,9 +166,36 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)
 	}
 	u.unblock(o.key)
+	o.since, o.err, o.rounds = time.Now(), nil, 0
+	u.count(o)
 	u.consider(o)
-	o.since = time.Now()
 	return o, nil
+}
+
+// sealRetry is the time between two tries to seal what the log did not take.
+const sealRetry = 10 * time.Second
+
+// sealLater seals a generation that nobody writes to any more and that the log did not take, as soon as it does. Until
+// then it is shown as failed. Called with mu held.
+func (u *Uploader) sealLater(g *generation, cause error) {
+	o := g.op
+	if o == nil || o.is(flagSealed) || u.closed {
+		return
+	}
+	again := o.err != nil // it is being tried
+	o.err, o.rounds, u.lastErr = cause, o.rounds+1, cause.Error()
+	u.count(o)
+	u.notify()
+	if again {
+		return
+	}
+	u.wg.Go(func() {
+		for sleep(u.ctx, sealRetry) {
+			if _, err := u.seal(g); err == nil {
+				return
+			}
+		}
+	})
 }
 
 // stamped are a generation's headers with the time of its last write.
@@ -299,6 +326,9 @@ func (f *File) Release(ctx context.Context, write bool) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if open && err != nil {
+		u.sealLater(g, err)
+	}
 	if last && g != nil && g.op != nil && g.op.is(flagSealed) && g.op.rounds == 0 && !g.op.running {
 		u.at(g.op, u.settled(g.op, false))
 	}

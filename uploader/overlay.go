@@ -5,7 +5,7 @@ import "strings"
 // state is where an operation stands. Called with mu held.
 func (o *op) state() State {
 	switch {
-	case o.kind == opPut && !o.is(flagSealed):
+	case o.kind == opPut && !o.is(flagSealed) && o.err == nil: // an error: it could not be sealed
 		return StateOpen
 	case o.unsure && !o.running:
 		return StateUnsure

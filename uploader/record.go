@@ -49,6 +49,9 @@ func (o *op) record(t spool.Type) *spool.Record {
 	if g := o.gen; g != nil {
 		h := g.headers
 		r.Gen, r.Headers, r.Size, r.Time = g.id, &h, g.size, g.modTime
+		if g.timeSet {
+			r.Flags |= flagTimeSet
+		}
 		r.To, r.ToBase = g.src.key, spool.Base{State: spool.Unknown, ETag: g.src.etag, Size: g.src.size}
 		if g.src.key != "" {
 			r.ToBase.State = spool.Present
@@ -61,7 +64,7 @@ func (o *op) record(t spool.Type) *spool.Record {
 // the generation.
 func opFromRecord(r *spool.Record) *op {
 	o := &op{
-		id: r.Op, kind: opKind(r.Flags & flagKindMask), flags: r.Flags &^ (flagKindMask | flagMore),
+		id: r.Op, kind: opKind(r.Flags & flagKindMask), flags: r.Flags &^ (flagKindMask | flagMore | flagTimeSet),
 		key: r.Key, base: fromLogged(r.Base), after: r.Text,
 	}
 	if o.kind != opPut { // there these fields are the generation's

@@ -41,6 +41,7 @@ type Uploader struct {
 	ctx    context.Context //nolint:containedctx // of the workers, ended by Close
 	cancel context.CancelFunc
 	events eventQueue
+	append func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold
@@ -70,7 +71,7 @@ func New(c Config) (*Uploader, error) {
 		return nil, errors.New("uploader: Config.Store and Config.Spool are required")
 	}
 	u := &Uploader{
-		cfg: c, store: c.Store, spool: c.Spool, log: c.Log, limits: c.Store.Limits(),
+		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
 		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
 		wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
@@ -130,7 +131,7 @@ func (u *Uploader) commit(recs ...*spool.Record) error {
 			r.Flags |= flagMore
 		}
 	}
-	if err := u.spool.Append(recs...); err != nil {
+	if err := u.append(recs...); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
 	for _, r := range recs {
