@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -52,7 +53,7 @@ func (u *Uploader) moveClosed(o *op) (recs []*spool.Record, again []renumbered) 
 	}
 	m := &op{id: u.newID(), kind: opMove, key: d.key, to: o.key, base: d.base, flags: flagSingle}
 	if o.is(flagAttr) {
-		h := o.gen.headers.Clone()
+		h := withW(o.gen.headers, rand.Text()) // by which the copy is known
 		m.headers = &h
 	}
 	recs = []*spool.Record{m.record(spool.TypeMove)}

@@ -4,9 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/memstore"
+	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // A second rename while the first upload has no answer: the first name does not come back.
@@ -69,4 +72,22 @@ func TestDamagedBytesAreKept(t *testing.T) {
 			t.Errorf("the bytes are gone: %v", err)
 		}
 	}, faultstore.Rule{Op: "put", Fault: faultstore.Reset(), Count: 1000})
+}
+
+// A copy with new headers whose answer is lost is known by the id that it carries, though it has another ETag.
+func TestCopyWithHeadersWithoutAnswerIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 8 })
+		defer func() { r.stop() }()
+		r.put(key("f"), "0123456789abcdef") // in parts: a copy of it has another ETag
+		r.drain()
+		f := faultstore.New(r.mem, faultstore.Rule{Op: "copy", Fault: faultstore.Lost(), Count: 1})
+		r.stop()
+		r.store = f
+		r.open()
+		check(t, r.u.SetHeaders(t.Context(), key("f"), r.stored(key("f")), memHeaders("7")))
+		check(t, r.u.Rename(t.Context(), key("f"), key("g"), r.stored(key("f")), absent(), false))
+		r.drain()
+		r.wantBucket(map[string]string{key("g"): "0123456789abcdef"})
+	})
 }

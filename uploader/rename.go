@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -85,7 +86,8 @@ func (u *Uploader) moveRecords(from, to string, fromBase, toBase Base, noReplace
 	for _, o := range u.fold.queues[from] {
 		m.base = Base{}
 		if o.kind == opAttr && o.idle() && o == u.fold.queues[from].top() {
-			m.headers, m.base = o.headers, o.base
+			h := withW(*o.headers, rand.Text()) // by which the copy is known
+			m.headers, m.base = &h, o.base
 			ends = append(ends, o.done(spool.TypeDone, Base{}, Base{}))
 		}
 	}

@@ -159,10 +159,13 @@ func (u *Uploader) lookMove(ctx context.Context, o *op) (done bool, err error) {
 		return false, err
 	}
 	u.mu.Lock()
-	unsure, base := o.unsure, o.base
+	unsure, base, w := o.unsure, o.base, src.wrote()
+	if o.headers != nil {
+		w = o.headers.Metadata[metaW]
+	}
 	u.mu.Unlock()
 	if unsure && base.ETag != "" && at.State == Present && (at.ETag == base.ETag ||
-		at.Size == base.Size && src.wrote() != "" && at.wrote() == src.wrote()) {
+		at.Size == base.Size && w != "" && at.wrote() == w) {
 		return true, u.moveCopied(o, at.ETag)
 	}
 	u.mu.Lock()
