@@ -2,6 +2,7 @@ package uploader_test
 
 import (
 	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,10 @@ import (
 // has in the end is what was acknowledged; conflict copies of our own making would show.
 func TestModelWithFaults(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := drawSteps(rt, []string{"put", "put", "edit", "remove", "rename", "time", "crash", "headers", "checkpoint"})
+		steps := drawSteps(rt, []string{
+			"put", "put", "edit", "remove", "rename", "time", "crash", "headers", "checkpoint",
+			"reopen", "write", "flush", "rename", "close",
+		})
 		var rules []faultstore.Rule
 		for range rapid.IntRange(1, 8).Draw(rt, "faults") {
 			rules = append(rules, faultstore.Rule{
@@ -39,12 +43,15 @@ func TestModelWithFaults(t *testing.T) {
 			r.open()
 			r.ft = panicker{}
 			m := &model{
-				rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}, faulty: true,
+				rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}, left: map[string]bool{}, faulty: true,
 			}
 			for _, s := range steps {
 				if m.unknown == nil {
 					m.do(s)
 				}
+			}
+			for _, n := range slices.Sorted(maps.Keys(m.open)) {
+				m.closeName(n)
 			}
 			f.Clear()
 			f.Release()

@@ -356,14 +356,17 @@ func (u *Uploader) forgetFile(f *File) {
 	}
 }
 
-// fileCommitted tells the open file that its bytes are in the store. Called
+// fileCommitted tells the open file that its bytes, or those below what is open, are in the store. Called
 // with mu held.
-func (u *Uploader) fileCommitted(g *generation, at Base) {
-	f := g.file
-	if f == nil || f.top != g {
+func (u *Uploader) fileCommitted(o *op, at Base) {
+	f := o.gen.file
+	if f == nil || f.key != o.key || o.is(flagAbandoned) {
 		return
 	}
 	f.base, f.baseKey = at, f.key
+	if f.top != o.gen {
+		return
+	}
 	if at.Headers != nil {
 		f.headers = at.Headers.Clone()
 	}

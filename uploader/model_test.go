@@ -57,6 +57,7 @@ type model struct {
 	files map[string]string
 	open  map[string]*uploader.File // one handle a name
 	safe  map[string]string         // what a crash leaves of a name that is open
+	left  map[string]bool           // names that an open file had before: nothing stored moves there until it is closed
 
 	faulty  bool
 	unknown *step // a rename that failed while the store did not answer: either name is right
@@ -67,6 +68,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers", "checkpoint",
+			"reopen", "reopen", "flush", "rename",
 		})
 		var failed any
 		synctest.Test(t, func(t *testing.T) {
@@ -75,7 +77,7 @@ func TestModel(t *testing.T) {
 			defer func() { failed = recover() }()
 			check(t, r.u.Prove(t.Context(), level))
 			r.ft = panicker{}
-			m := &model{rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}}
+			m := &model{rig: r, files: map[string]string{}, open: map[string]*uploader.File{}, safe: map[string]string{}, left: map[string]bool{}}
 			for _, s := range steps {
 				m.do(s)
 			}
@@ -90,7 +92,8 @@ func TestModel(t *testing.T) {
 var modelNames = []string{"a", "b", "c.tmp", "d/e", "d/f", "g/e"}
 
 func (m *model) do(s step) {
-	m.step = s
+	m.step = m.aim(s)
+	s = m.step
 	switch s.op {
 	case "put":
 		m.put()
@@ -106,6 +109,10 @@ func (m *model) do(s step) {
 		m.write()
 	case "close":
 		m.closeName(s.from)
+	case "reopen":
+		m.reopen()
+	case "flush":
+		m.flush()
 	case "time":
 		time.Sleep(time.Duration(s.ms) * time.Millisecond)
 		synctest.Wait()
@@ -124,6 +131,20 @@ func (m *model) do(s step) {
 		}
 	}
 	m.look()
+}
+
+// aim turns a step to a file that it can do something with, so that runs get somewhere.
+func (m *model) aim(s step) step {
+	names := slices.Sorted(maps.Keys(m.files))
+	if s.op == "write" || s.op == "flush" || s.op == "close" || s.op == "rename" && !s.flag {
+		if open := slices.Sorted(maps.Keys(m.open)); len(open) > 0 {
+			names = open
+		}
+	}
+	if s.op != "put" && s.op != "open" && !slices.Contains(names, s.from) && len(names) > 0 {
+		s.from = names[s.off%len(names)]
+	}
+	return s
 }
 
 // finish closes everything, waits, and compares with the bucket.
@@ -192,10 +213,31 @@ func (m *model) write() {
 	m.files[n] = patch(m.files[n], data, off)
 }
 
+// reopen opens a file that is there: the only open one, since two such can not change names in a crash.
+func (m *model) reopen() {
+	n := m.from
+	old, ok := m.files[n]
+	if !ok || len(m.open) > 0 {
+		return
+	}
+	m.safe[n], m.open[n] = old, m.rig.edit(n)
+}
+
+// flush is a close of another descriptor of the file: a crash leaves what it has now.
+func (m *model) flush() {
+	n := m.from
+	if m.open[n] == nil || m.safe[n] == "\x00absent" || m.files[n] == "" {
+		return
+	}
+	check(m.t, m.open[n].Flush(context.Background()))
+	m.safe[n] = m.files[n]
+}
+
 func (m *model) closeName(n string) {
 	if m.open[n] == nil {
 		return
 	}
+	clear(m.left)
 	m.rig.close(m.open[n])
 	delete(m.open, n)
 	delete(m.safe, n)
@@ -216,7 +258,10 @@ func (m *model) remove() {
 
 func (m *model) rename() {
 	from, to := m.from, m.to
-	if from == to || m.open[from] != nil || m.open[to] != nil {
+	if from == to || m.open[to] != nil || m.left[to] {
+		return
+	}
+	if m.open[from] != nil && (len(m.open) > 1 || m.safe[from] == "\x00absent") {
 		return
 	}
 	noReplace := m.flag
@@ -240,6 +285,11 @@ func (m *model) rename() {
 	default:
 		delete(m.files, from)
 		m.files[to] = data
+		if f := m.open[from]; f != nil {
+			m.open[to], m.safe[to], m.left[from] = f, m.safe[from], true
+			delete(m.open, from)
+			delete(m.safe, from)
+		}
 	}
 }
 
@@ -264,6 +314,7 @@ func (m *model) crash() {
 	}
 	clear(m.open)
 	clear(m.safe)
+	clear(m.left)
 }
 
 // look compares what the mount would show with the model: overlay over bucket.
@@ -279,6 +330,9 @@ func (m *model) look() {
 		got, ok := m.bucket()[n]
 		if pending && i.Kind != uploader.KindAttr {
 			ok = i.Kind == uploader.KindFile
+			if i.State == uploader.StateMoving {
+				got = m.bucket()[i.Source.Key]
+			}
 			if f := m.u.File(n); ok && f != nil {
 				if got = want; !m.faulty { // there a read may fail
 					got = m.read(f)

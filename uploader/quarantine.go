@@ -58,12 +58,20 @@ func (u *Uploader) moveClosed(o *op) (recs []*spool.Record, again []renumbered) 
 	}
 	recs = []*spool.Record{m.record(spool.TypeMove)}
 	ends := []*spool.Record{d.done(spool.TypeDone, Base{}, Base{})}
+	for _, x := range u.fold.waiting[o.gen.id] { // of what the closed version has replaced
+		if r := x.record(spool.TypeUnlink); x != d && !slices.Contains(behind, x) {
+			r.Text = ""
+			recs = append(recs, r)
+		}
+	}
 	for _, x := range behind {
 		r := x.record(snapshotType(x))
 		if x.kind == opPut {
 			r.Type = spool.TypeRename
 		}
-		r.Op = u.newID()
+		if r.Op = u.newID(); x.after == o.gen.id {
+			r.Text = ""
+		}
 		recs, again = append(recs, r), append(again, renumbered{x, r.Op})
 		end := x.done(spool.TypeDone, Base{}, Base{})
 		end.Gen = "" // it goes on

@@ -79,7 +79,7 @@ func (u *Uploader) planRekey(from, to string, toBase Base) *rekeying {
 	}
 	if d := u.deleteOld(from, running); d != nil {
 		d.after = heir
-		d.set(flagLastClose, closed == nil && f != nil && f.baseKey == from && f.base.State == Present && d.base.State == Present)
+		d.set(flagLastClose, closed == nil && f != nil && f.baseKey == from && d.base.State == Present)
 		p.recs = append(p.recs, d.record(spool.TypeUnlink))
 	}
 	p.recs = append(p.recs, ends...)

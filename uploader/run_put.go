@@ -209,7 +209,7 @@ func (u *Uploader) committed(o *op, at Base) error {
 	if next := u.fold.queues[o.key].head(); next != nil {
 		next.base.Headers = at.Headers
 	}
-	u.fileCommitted(g, at)
+	u.fileCommitted(o, at)
 	h := store.Headers{}
 	if at.Headers != nil {
 		h = at.Headers.Clone()
