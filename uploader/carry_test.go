@@ -233,3 +233,20 @@ func Test_5a_MOVING_OpenOfThePendingTarget_Waits(t *testing.T) {
 		m.wantBucket(map[string]string{key("a"): "source", key("b"): "TARget!"})
 	})
 }
+
+// A change of headers while the move goes on is one of the new name, whose bytes are still at the old one.
+func Test_5a_MOVING_Chmod_IsMadeAtTheNewName(t *testing.T) {
+	moving(t, func(*rig) {}, func(m *move) {
+		check(m.t, m.u.SetHeaders(context.Background(), key("b"), m.stored(key("b")), memHeaders("7")))
+		i, ok := m.u.Lookup(key("b"))
+		if !ok || i.State != uploader.StateMoving || i.Source.Key != key("a") || i.Headers.Metadata["v"] != "7" {
+			m.t.Errorf("%+v", i)
+		}
+		m.copied()
+		m.drain()
+		m.wantBucket(map[string]string{key("b"): "source"})
+		if got := m.stored(key("b")).Headers.Metadata["v"]; got != "7" {
+			m.t.Errorf("headers %q", got)
+		}
+	})
+}

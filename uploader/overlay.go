@@ -60,15 +60,13 @@ func (u *Uploader) lookupFile(key string) (Info, bool) {
 			Headers: u.stamped(g), Gen: g.id, Base: o.base, Err: o.err,
 		}, true
 	case opMove:
-		i := Info{
-			Key: key, Kind: KindFile, State: StateMoving, Size: o.base.Size, ModTime: o.base.ModTime,
-			Source: Version{Key: o.key, ETag: o.base.ETag}, Base: o.toBase, Err: o.err,
-		}
-		if o.base.Headers != nil {
-			i.Headers = o.base.Headers.Clone()
-		}
-		return i, true
+		return o.moving(), true
 	default:
+		if m := u.moveOnto(key); m != nil { // the bytes are not there yet
+			i := m.moving()
+			i.Headers = o.headers.Clone()
+			return i, true
+		}
 		i := Info{
 			Key: key, Kind: KindAttr, State: o.state(), Size: o.base.Size, ModTime: o.base.ModTime,
 			Base: o.base, Err: o.err,
@@ -78,6 +76,21 @@ func (u *Uploader) lookupFile(key string) (Info, bool) {
 		}
 		return i, true
 	}
+}
+
+// moving is the entry of a file that is being copied to its new name.
+func (o *op) moving() Info {
+	i := Info{
+		Key: o.to, Kind: KindFile, State: StateMoving, Size: o.base.Size, ModTime: o.base.ModTime,
+		Source: Version{Key: o.key, ETag: o.base.ETag}, Base: o.toBase, Err: o.err,
+	}
+	switch {
+	case o.headers != nil:
+		i.Headers = o.headers.Clone()
+	case o.base.Headers != nil:
+		i.Headers = o.base.Headers.Clone()
+	}
+	return i
 }
 
 // lookupDir is the entry of the directory at key: its marker, or what is below it.

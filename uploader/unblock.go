@@ -58,7 +58,7 @@ func (u *Uploader) replaceDelete(recs []*spool.Record, d *op) []*spool.Record {
 
 // superfluous: d waits, and nobody needs what it is to delete once that is replaced.
 func (u *Uploader) superfluous(d *op) bool {
-	if !d.idle() {
+	if !d.idle() || len(d.waiters) > 0 {
 		return false
 	}
 	if d.after == "" {
