@@ -32,13 +32,15 @@ func (u *Uploader) Checkpoint() error {
 	return u.spool.Checkpoint(u.snapshot())
 }
 
-// FailLog lets each append to the log fail with err; nil ends that.
-func (u *Uploader) FailLog(err error) {
+// FailLog lets each append to the log fail with err, after so many that do not; nil ends that.
+func (u *Uploader) FailLog(err error, after int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.append = u.spool.Append
-	if err != nil {
-		u.append = func(...*spool.Record) error { return err }
+	u.append = func(recs ...*spool.Record) error { // called with mu held
+		if after--; after < 0 && err != nil {
+			return err
+		}
+		return u.spool.Append(recs...)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestSealThatFailsAtTheLastCloseIsRetried(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		f := r.create(key("f"))
 		r.writeAt(f, "data", 0)
-		r.u.FailLog(syscall.ENOSPC)
+		r.u.FailLog(syscall.ENOSPC, 0)
 		if err := f.Release(t.Context(), true); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("release: %v", err)
 		}
@@ -93,7 +93,7 @@ func TestSealThatFailsAtTheLastCloseIsRetried(t *testing.T) {
 		if left, err := r.u.Wait(t.Context(), ""); err != nil || left.Failed != 1 {
 			t.Errorf("left %+v, %v", left, err)
 		}
-		r.u.FailLog(nil)
+		r.u.FailLog(nil, 0)
 		time.Sleep(10 * time.Minute)
 		r.drain()
 		r.wantBucket(map[string]string{key("f"): "data"})
@@ -103,12 +103,18 @@ func TestSealThatFailsAtTheLastCloseIsRetried(t *testing.T) {
 // A change of headers while the file is being sent is as safe.
 func TestSealOfHeadersThatFailsIsRetried(t *testing.T) {
 	sending(t, func(t *testing.T, r *rig) {
-		r.u.FailLog(syscall.ENOSPC)
+		r.u.FailLog(syscall.ENOSPC, 1) // the new generation is logged, its end is not
 		if err := r.u.SetHeaders(t.Context(), key("f"), absent(), memHeaders("7")); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("set headers: %v", err)
 		}
-		r.u.FailLog(nil)
-		t.Cleanup(func() { r.wantBucket(map[string]string{key("f"): "one"}) })
+		r.u.FailLog(nil, 0)
+		time.Sleep(time.Minute)
+		t.Cleanup(func() {
+			r.wantBucket(map[string]string{key("f"): "one"})
+			if got := r.stored(key("f")).Headers.Metadata["v"]; got != "7" {
+				t.Errorf("headers %q", got)
+			}
+		})
 	})
 }
 
@@ -120,13 +126,13 @@ func TestRenameThatTheLogRefusesChangesNothing(t *testing.T) {
 		r.writeAt(h, big, 0)
 		check(t, h.Flush(t.Context()))
 		time.Sleep(5 * time.Second)
-		r.u.FailLog(syscall.ENOSPC)
+		r.u.FailLog(syscall.ENOSPC, 0)
 		for range 3 {
 			if err := r.u.Rename(t.Context(), key("f"), key("g"), absent(), absent(), false); !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("rename: %v", err)
 			}
 		}
-		r.u.FailLog(nil)
+		r.u.FailLog(nil, 0)
 		if got := r.u.Generations(); got != 1 {
 			t.Errorf("%d generations known", got)
 		}
