@@ -73,7 +73,7 @@ func (u *Uploader) again(o *op, err error) {
 	}
 	o.err = err
 	u.lastErr = err.Error()
-	if errors.Is(err, store.ErrExpired) || errors.Is(err, store.ErrCredentials) || errors.Is(err, store.ErrClockSkew) {
+	if pauses(err) {
 		u.pause.delay = min(max(2*u.pause.delay, firstRetry), time.Minute)
 		u.pause.until = time.Now().Add(u.pause.delay)
 		u.pause.err = err

@@ -26,6 +26,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 		damaged[d.Gen] = d.Err
 	}
 	for _, o := range sortedOps(u.fold.ops) {
+		o.confirmed = time.Time{} // others may have changed it meanwhile
 		if o.is(flagStarted) {
 			o.unsure = true
 		}

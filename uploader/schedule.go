@@ -168,6 +168,7 @@ func (u *Uploader) start(o *op) {
 		return
 	}
 	ctx := u.begin(o)
+	u.running++
 	if big {
 		u.large++
 	}
@@ -175,6 +176,7 @@ func (u *Uploader) start(o *op) {
 		err := u.run(ctx, o)
 		u.mu.Lock()
 		defer u.mu.Unlock()
+		u.running--
 		if big {
 			u.large--
 			waiting := u.bigWait
@@ -191,7 +193,6 @@ func (u *Uploader) start(o *op) {
 func (u *Uploader) begin(o *op) context.Context {
 	ctx, cancel := context.WithCancel(u.ctx)
 	o.running, o.cancel = true, cancel
-	u.running++
 	u.count(o)
 	return ctx
 }
@@ -201,7 +202,6 @@ func (u *Uploader) begin(o *op) context.Context {
 func (u *Uploader) finish(o *op, err error) {
 	o.cancel()
 	o.running = false
-	u.running--
 	if u.fold.ops[o.id] == o && u.ctx.Err() == nil {
 		u.again(o, err)
 	}
@@ -234,14 +234,20 @@ func (u *Uploader) run(ctx context.Context, o *op) error {
 	}
 }
 
-// end logs the end of an operation with what its keys have now.
-func (u *Uploader) end(o *op, t spool.Type, at, atTo Base) error {
+// end logs the end of an operation with what its keys have now, and tells of it.
+func (u *Uploader) end(o *op, t spool.Type, at, atTo Base, events ...Event) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {
 		return nil
 	}
-	return u.commit(o.done(t, at, atTo))
+	if err := u.commit(o.done(t, at, atTo)); err != nil {
+		return err
+	}
+	for _, e := range events {
+		u.tell(e)
+	}
+	return nil
 }
 
 // waiter is told the outcome of the operation's next round. Called with mu held.

@@ -53,6 +53,8 @@ type op struct {
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
+	alone     bool               // Delete: not in a batch
+	confirmed time.Time          // Delete: when the version that is to go was seen last; zero = by a process before
 	replaced  *File              // Move: what the target's handles have
 	reread    bool               // Move: a changed source was read again
 	upload    *multipart         // Put of a large generation
