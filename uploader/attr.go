@@ -202,10 +202,7 @@ func (u *Uploader) attrDone(ctx context.Context, o *op, at Base) error {
 // endWritten ends an operation that has written its key.
 func (u *Uploader) endWritten(ctx context.Context, o *op, at Base, e Event) error {
 	if err := u.stable(ctx); err != nil {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		o.unsure = true
-		return err
+		return u.unstable(ctx, o, at, err)
 	}
 	if err := u.end(o, spool.TypeDone, at, Base{}, e); err != nil {
 		return err

@@ -65,16 +65,23 @@ func (u *Uploader) startBatch() {
 			u.goAlone(o)
 		}
 	}
-	u.runBatch(fresh)
-	for _, ops := range stale {
-		if len(ops) >= manyStale {
-			u.runBatch(ops)
+	for l, ops := range stale {
+		if len(ops) < manyStale {
+			for _, o := range ops {
+				u.goAlone(o)
+			}
 			continue
 		}
-		for _, o := range ops {
-			u.goAlone(o)
-		}
+		fresh = slices.DeleteFunc(fresh, func(o *op) bool { // the listing shows them, too
+			same := u.levelOf(o.key) == l
+			if same {
+				ops = append(ops, o)
+			}
+			return same
+		})
+		u.runBatch(ops)
 	}
+	u.runBatch(fresh)
 }
 
 // goAlone: the delete is sent by itself, on condition of its version. Called with mu held.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -28,7 +29,7 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	}
 	res, unanswered, err := u.copyObject(ctx, o)
 	if err == nil {
-		return u.moveCopied(o, res.ETag)
+		return u.moveCopied(ctx, o, res.ETag)
 	}
 	u.mu.Lock()
 	o.unsure = unanswered
@@ -163,7 +164,7 @@ func (u *Uploader) lookMove(ctx context.Context, o *op) (done bool, err error) {
 	u.mu.Unlock()
 	if unsure && base.ETag != "" && at.State == Present && (at.ETag == base.ETag ||
 		at.Size == base.Size && src.wrote() != "" && at.wrote() == src.wrote()) {
-		return true, u.moveCopied(o, at.ETag)
+		return true, u.moveCopied(ctx, o, at.ETag)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -183,9 +184,12 @@ func (u *Uploader) lookMove(ctx context.Context, o *op) (done bool, err error) {
 }
 
 // moveCopied logs that the new name is safe: from now on the old one may be deleted.
-func (u *Uploader) moveCopied(o *op, etag string) error {
+func (u *Uploader) moveCopied(ctx context.Context, o *op, etag string) error {
 	if etag == "" {
 		etag = o.base.ETag
+	}
+	if err := u.stable(ctx); err != nil {
+		return u.unstable(ctx, o, Base{State: Present, ETag: etag, Size: o.base.Size}, err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -196,6 +200,7 @@ func (u *Uploader) moveCopied(o *op, etag string) error {
 		return err
 	}
 	o.unsure, o.rounds, o.err = false, 0, nil
+	o.confirmed = time.Now() // the source, by the copy
 	h := store.Headers{}
 	if o.headers != nil {
 		h = o.headers.Clone()

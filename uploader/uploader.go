@@ -41,6 +41,7 @@ type Uploader struct {
 	ctx    context.Context //nolint:containedctx // of the workers, ended by Close
 	cancel context.CancelFunc
 	events eventQueue
+	syncs  storeSyncs
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold
@@ -50,6 +51,7 @@ type Uploader struct {
 	batch    []*op
 	batchAt  time.Time
 	running  int // operations, not requests
+	resting  int // of those under way: that wait without a place
 	large    int // of them: files in parts
 	bigWait  []*op
 	pause    pause
@@ -118,7 +120,9 @@ func (u *Uploader) Close(ctx context.Context) (left int, err error) {
 	}
 	u.events.close() // after the last worker: what it did is told, too
 	u.teller.Wait()
-	u.drainTrash(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSync)
+	defer cancel()
+	u.drainTrash(ctx)
 	return left, err
 }
 
