@@ -132,19 +132,20 @@ func (u *Uploader) eachPart(ctx context.Context, m *multipart, size int64,
 }
 
 // abort drops the operation's upload.
-func (u *Uploader) abort(o *op) { u.abortUpload(o, o.key) }
-
-// abortUpload is best effort: Amplify's roles may not.
-func (u *Uploader) abortUpload(o *op, key string) {
+func (u *Uploader) abort(o *op) {
 	u.mu.Lock()
 	m := o.upload
 	o.upload = nil
 	u.mu.Unlock()
-	if m == nil {
-		return
+	if m != nil {
+		u.abortUpload(m.id, o.key)
 	}
+}
+
+// abortUpload is best effort: Amplify's roles may not.
+func (u *Uploader) abortUpload(id, key string) {
 	const patience = 10 * time.Second
 	ctx, cancel := context.WithTimeout(u.ctx, patience)
 	defer cancel()
-	_ = u.store.Abort(ctx, key, m.id) // a left-over upload is invisible; the bucket's lifecycle rule ends it
+	_ = u.store.Abort(ctx, key, id) // a left-over upload is invisible; the bucket's lifecycle rule ends it
 }
