@@ -67,7 +67,8 @@ func (u *Uploader) answered() {
 
 // again decides when an operation runs next. Called with mu held.
 func (u *Uploader) again(o *op, err error) {
-	if err == nil {
+	if err == nil || o.stopped {
+		o.stopped = false
 		u.consider(o)
 		return
 	}

@@ -137,9 +137,7 @@ func (u *Uploader) dropPuts(key string, f *File) (recs []*spool.Record, rest *op
 			r.Flags |= flagAbandoned
 			recs = append(append(recs, u.handOver(o.gen.id, "")...), r)
 			rest = o
-			if o.cancel != nil && o.upload != nil {
-				o.cancel()
-			}
+			o.stopParts()
 		default:
 			rest = o
 		}

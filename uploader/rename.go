@@ -123,9 +123,7 @@ func (u *Uploader) rekeyRecords(from, to string, toBase Base, f, target *File) (
 		r := running.record(spool.TypeAmend)
 		r.Flags |= flagAbandoned
 		ends = append(ends, r)
-		if running.cancel != nil && running.upload != nil {
-			running.cancel()
-		}
+		running.stopParts()
 	}
 	base := u.fold.queues[from].head().baseAt(from)
 	if running != nil {

@@ -201,7 +201,7 @@ func (u *Uploader) begin(o *op) context.Context {
 // fold or will be tried again. Called with mu held.
 func (u *Uploader) finish(o *op, err error) {
 	o.cancel()
-	o.running = false
+	o.running, o.commits = false, false
 	if u.fold.ops[o.id] == o && u.ctx.Err() == nil {
 		u.again(o, err)
 	}

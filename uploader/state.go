@@ -59,6 +59,8 @@ type op struct {
 	reread    bool               // Move: a changed source was read again
 	upload    *multipart         // Put of a large generation
 	cancel    context.CancelFunc // of the running round
+	commits   bool               // Put: the request of the running round that makes the object has begun
+	stopped   bool               // Put: the running round was cancelled, nobody wants its outcome
 	waiters   []chan error       // told the outcome of each round
 	shown     shown              // what the counters of Status hold of it
 }
