@@ -206,10 +206,7 @@ func (u *Uploader) finish(o *op, err error) {
 		u.again(o, err)
 	}
 	u.count(o)
-	for _, w := range o.waiters {
-		w <- err
-	}
-	o.waiters = nil
+	u.passOn(o, err == nil && !o.is(flagAbandoned), err)
 	u.notify()
 	u.poke()
 }
@@ -259,6 +256,49 @@ func (u *Uploader) waiter(o *op) <-chan error {
 	}
 	o.waiters = append(o.waiters, c)
 	return c
+}
+
+// passOn tells those who wait for an operation how it ended. Who waits for bytes that go on under another
+// operation, re-keyed, cloned or within a later generation, waits for that. done: they are stored. Called with mu held.
+func (u *Uploader) passOn(o *op, done bool, err error) {
+	if len(o.waiters) == 0 {
+		return
+	}
+	waiters := o.waiters
+	o.waiters = nil
+	if next := u.successor(o, done); next != nil {
+		next.waiters = append(next.waiters, waiters...)
+		if next.rounds == 0 {
+			u.at(next, time.Now())
+		}
+		return
+	}
+	if o.is(flagAbandoned) {
+		err = nil // unlinked: there is nothing left to be stored
+	}
+	for _, w := range waiters {
+		w <- err
+	}
+}
+
+// successor carries the bytes of a Put that has ended without storing them. Called with mu held.
+func (u *Uploader) successor(o *op, done bool) *op {
+	g := o.gen
+	if g == nil {
+		return nil
+	}
+	if g.op != nil && g.op != o {
+		return g.op
+	}
+	if done || u.fold.ops[o.id] == o && !o.is(flagAbandoned) || g.file == nil || g.file.gone {
+		return nil
+	}
+	for _, x := range u.fold.queues[g.file.key] {
+		if x != o && x.kind == opPut && x.gen.file == g.file && x.is(flagSealed) && !x.is(flagAbandoned) {
+			return x
+		}
+	}
+	return nil
 }
 
 // await waits for an outcome, or for the end of ctx.

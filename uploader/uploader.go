@@ -159,6 +159,9 @@ func (u *Uploader) follow() {
 	}
 	for _, o := range f.moved {
 		u.count(o)
+		if u.fold.ops[o.id] != o && !o.running {
+			u.passOn(o, false, nil)
+		}
 	}
 	for _, k := range f.heads {
 		u.consider(f.queues[k].head())
