@@ -28,6 +28,13 @@ func (u *Uploader) Checkpoint() error {
 	return u.spool.Checkpoint(u.snapshot())
 }
 
+// Looks tells how often Wait has looked at all that is pending.
+func (u *Uploader) Looks() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.looks
+}
+
 // Dump shows what is pending, for the messages of tests.
 func (u *Uploader) Dump() []string {
 	u.mu.Lock()

@@ -125,6 +125,7 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 		return wait
 	}
 	next := idle
+	u.unpark()
 	for len(u.ready) > 0 && u.running < u.maxRunningOps() {
 		o := u.ready[0]
 		if wait := o.notBefore.Sub(now); wait > 0 {
@@ -132,7 +133,7 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 			break
 		}
 		heap.Pop(&u.ready)
-		if u.runnable(o) && !u.postpone(o, now) {
+		if u.runnable(o) && !u.postpone(o, now) && !u.park(o) {
 			u.start(o)
 		}
 	}
@@ -156,6 +157,33 @@ func (u *Uploader) postpone(o *op, now time.Time) bool {
 	return false
 }
 
+// isRetry is the key of a context: the operation has failed before.
+type isRetry struct{}
+
+// park keeps back what has failed before while such operations have half of the places: keys that do not answer leave
+// room for the others. Called with mu held.
+func (u *Uploader) park(o *op) bool {
+	if o.rounds == 0 || u.retrying < max(1, u.maxRunningOps()/2) {
+		return false
+	}
+	if !o.parked {
+		o.parked = true
+		u.parked = append(u.parked, o)
+	}
+	return true
+}
+
+// unpark makes as many of what park has kept back ready as find a place. Called with mu held.
+func (u *Uploader) unpark() {
+	free := max(1, u.maxRunningOps()/2) - u.retrying
+	for ; len(u.parked) > 0 && free > 0; free-- {
+		o := u.parked[0]
+		u.parked = u.parked[1:]
+		o.parked = false
+		u.consider(o)
+	}
+}
+
 // start runs one operation on a goroutine of its own. Called with mu held.
 func (u *Uploader) start(o *op) {
 	if o.deletes() && u.batchable(o) {
@@ -172,11 +200,19 @@ func (u *Uploader) start(o *op) {
 	if big {
 		u.large++
 	}
+	retry := o.rounds > 0
+	if retry {
+		u.retrying++
+		ctx = context.WithValue(ctx, isRetry{}, true)
+	}
 	u.wg.Go(func() {
 		err := u.run(ctx, o)
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.running--
+		if retry {
+			u.retrying--
+		}
 		if big {
 			u.large--
 			waiting := u.bigWait

@@ -2,6 +2,7 @@ package uploader_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -39,9 +40,7 @@ func (r *rig) wantThirdKept(others map[string]string) {
 	r.t.Helper()
 	r.drain()
 	want := map[string]string{nth("d", 3): "theirs"}
-	for k, v := range others {
-		want[k] = v
-	}
+	maps.Copy(want, others)
 	r.wantBucket(want)
 	r.wantTold("reappeared d/0003")
 	c := r.mem.Counts()
