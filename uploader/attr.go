@@ -166,7 +166,9 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 	if !unanswered && (errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist)) && !errors.Is(err, store.ErrNoBucket) {
 		return errors.Join(err, u.attrLost(o, Base{}))
 	}
-	u.refused(o.key, err)
+	if errors.Is(err, store.ErrNoBucket) { // 403 may be for want of the right to read: a copy does both
+		u.refused(o.key, err)
+	}
 	return err
 }
 

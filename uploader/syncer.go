@@ -53,19 +53,29 @@ func (u *Uploader) drainTrash(ctx context.Context) {
 	u.released = time.Now()
 }
 
-// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so.
+// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so. What it refers to is put on the disk
+// before, so that those who wait for mu wait for the new log alone.
 func (u *Uploader) maybeCheckpoint() {
+	if !u.checkpointDue() {
+		return
+	}
+	if err := u.spool.Sync(u.ctx); err != nil {
+		return // the spool has logged it
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
+		u.log.Error("checkpoint of the log failed", zap.Error(err))
+	}
+}
+
+func (u *Uploader) checkpointDue() bool {
 	_, logBytes := u.spool.Usage()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	live := int64(len(u.fold.ops)+len(u.fold.quar)) * recordSize
 	drained := live == 0 && logBytes > logTooLarge/16
-	if len(u.trash) > 0 || !drained && (logBytes < logTooLarge || logBytes < 4*live) {
-		return
-	}
-	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
-		u.log.Error("checkpoint of the log failed", zap.Error(err))
-	}
+	return len(u.trash) == 0 && (drained || logBytes >= logTooLarge && logBytes >= 4*live)
 }
 
 // snapshot gives the whole fold as records. Called with mu held.
