@@ -16,7 +16,8 @@ import (
 // version a moment ago (I3): as it was logged, as it was copied, or by a listing right before the request.
 
 const (
-	manyStale   = 8   // so many old deletes of a level are confirmed by a listing, fewer go alone
+	freshTime   = 3   // times Config.Batch: what was seen since then is fresh
+	manyStale   = 3   // so many old deletes of a level are confirmed by a listing, fewer go alone
 	perPage     = 100 // one more page of that listing is worth so many deletes
 	batchRounds = 2   // rounds after which deletes give up to go together
 )
@@ -32,7 +33,7 @@ func (u *Uploader) batchable(o *op) bool {
 
 // fresh: the version that is to go was seen within about Config.Batch. Called with mu held.
 func (u *Uploader) fresh(o *op) bool {
-	return !o.unsure && time.Since(o.confirmed) <= 2*u.cfg.Batch
+	return !o.unsure && time.Since(o.confirmed) <= freshTime*u.cfg.Batch
 }
 
 // addToBatch lets a delete wait for company, for at most Config.Batch. Called with mu held.
@@ -82,6 +83,9 @@ func (u *Uploader) startBatch() {
 		u.runBatch(ops)
 	}
 	u.runBatch(fresh)
+	if len(u.batch) > 0 {
+		u.poke()
+	}
 }
 
 // goAlone: the delete is sent by itself, on condition of its version. Called with mu held.

@@ -123,15 +123,17 @@ func TestDeletesWithoutAnswerKeepAForeignVersion(t *testing.T) {
 // Few old deletes go alone, each with its condition.
 func TestFewOldDeletesAreConditional(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
-		r.fill(5)
+		r.fill(4)
 		hold := uploader.NewHold()
-		r.removeAll(5, uploader.RemoveOptions{Hold: hold})
+		for _, i := range []int{2, 3} {
+			check(t, r.u.Remove(t.Context(), nth("d", i), r.stored(nth("d", i)), uploader.RemoveOptions{Hold: hold}))
+		}
 		time.Sleep(time.Minute)
 		r.replaceThird()
 		r.u.Release(hold)
 		r.drain()
-		r.wantBucket(map[string]string{nth("d", 3): "theirs"})
-		if c := r.mem.Counts(); c[op.Delete] != 5 || len(c) != 1 {
+		r.wantBucket(map[string]string{nth("d", 0): "old", nth("d", 1): "old", nth("d", 3): "theirs"})
+		if c := r.mem.Counts(); c[op.Delete] != 2 || len(c) != 1 {
 			t.Errorf("requests %v", c)
 		}
 	})
