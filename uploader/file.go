@@ -206,7 +206,7 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 }
 
 // waitAttr waits for a change of headers that is being sent: it may give the base a
-// new ETag. Called with mu held; gives it up meanwhile.
+// new ETag. It waits for roomWait at most. Called with mu held; gives it up meanwhile.
 func (u *Uploader) waitAttr(ctx context.Context, f *File) error {
 	patience, cancel := context.WithTimeout(ctx, roomWait)
 	defer cancel()
