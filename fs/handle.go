@@ -54,12 +54,23 @@ func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResul
 	var got int
 	errno := f.with("read", func(h *vfs.Handle) (err error) {
 		got, err = h.ReadAt(ctx, dest, off)
+		if h.Resized() {
+			f.forgetSize()
+		}
 		return err
 	})
 	if errno != 0 {
 		return nil, errno
 	}
 	return fuse.ReadResultData(dest[:got]), 0
+}
+
+// forgetSize has the kernel ask for the attributes before it takes the size that it knows for the
+// file's end. A negative offset leaves pages alone: waiting for one that is being read would be
+// waiting for ourselves.
+func (f *file) forgetSize() {
+	const attributesOnly = -1
+	f.node.NotifyContent(attributesOnly, 0)
 }
 
 // Write writes all of data, or part of it where vfs did.

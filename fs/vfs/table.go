@@ -30,7 +30,7 @@ func (v *FS) share(n *node) *openFile {
 			of.obj = *n.obj
 		}
 		v.open[of.key] = of
-		v.inodes.hold(ino)
+		of.served = v.inodes.hold(ino, gen)
 	}
 	if version == "" {
 		of.version = ""
