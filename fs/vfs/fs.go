@@ -61,7 +61,7 @@ type FS struct {
 
 // levelSeen is what a level has let this mount do: the first of each waits for
 // the store's answer, later ones are journalled (promise 7).
-type levelSeen struct{ removed bool }
+type levelSeen struct{ removed, made bool }
 
 // New makes the file system. It is called before Uploader.Start; Close it after its
 // handles are released.

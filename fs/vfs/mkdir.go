@@ -45,6 +45,9 @@ func (v *FS) Mkdir(ctx context.Context, path string, mode uint32) (Attr, error) 
 	v.listing.NewDir(dir)
 	v.touch(t.Parent)
 	v.settleDir(dir, store.Object{Key: dir, Headers: &h, LastModified: v.now()})
+	if err := v.proveMkdir(ctx, &n); err != nil {
+		return Attr{}, err
+	}
 	n.until = v.fixedUntil()
 	return v.attr(ctx, &n, false)
 }

@@ -136,6 +136,13 @@ func (o *openFile) addWriter(f *uploader.File) {
 	o.writers = append(o.writers, f)
 }
 
+// written tells whether some handle can write the file.
+func (o *openFile) written() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.writers) > 0
+}
+
 // takeWriter ends a handle's write handle. It reports whether the caller is to release
 // it: not if it has been, nor if the other handles still see its file.
 func (o *openFile) takeWriter(f *uploader.File) bool {
