@@ -19,7 +19,12 @@ import (
 type controller struct{ s *session }
 
 func (s *session) status() *mountStatus {
-	state := "mounted"
+	state := "mounting"
+	select {
+	case <-s.mounted:
+		state = "mounted"
+	default:
+	}
 	if s.draining.Load() {
 		state = "draining"
 	}
@@ -71,7 +76,12 @@ func (c *controller) prefixes(path string) ([]string, error) {
 	return []string{""}, nil
 }
 
-func (c *controller) Unmount(context.Context) error {
+func (c *controller) Unmount(ctx context.Context) error {
+	select {
+	case <-c.s.mounted:
+	case <-ctx.Done():
+		return fmt.Errorf("%s is not mounted yet: %w", c.s.mountpoint, ctx.Err())
+	}
 	err := c.s.fuse.Unmount()
 	if errors.Is(err, fs.ErrBusy) {
 		return fmt.Errorf("%s is in use: close what has files open or its working directory in it (`fuser -vm %s` names it), then try again",

@@ -19,7 +19,7 @@ import (
 // mountStatus is what a running mount says of itself; `status --json` prints it.
 type mountStatus struct {
 	Mountpoint string                 `json:"mountpoint"`
-	State      string                 `json:"state"` // mounted, draining
+	State      string                 `json:"state"` // mounting, mounted, draining
 	PID        int                    `json:"pid"`
 	Version    string                 `json:"version"`
 	Started    time.Time              `json:"started"`
