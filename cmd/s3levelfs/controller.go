@@ -32,9 +32,18 @@ func (s *session) status() *mountStatus {
 	return &mountStatus{
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
-		Spool: s.state, SpoolBytes: used,
+		Spool: s.state, SpoolBytes: used, SpoolFree: freeOn(s.state),
 		Uploads: uploadsOf(s.uploader.Status()), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(),
 	}
+}
+
+// freeOn is what an ordinary user may still write on the disk of a directory, in bytes; -1 = not known.
+func freeOn(dir string) int64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return -1
+	}
+	return int64(st.Bavail) * st.Bsize
 }
 
 func (c *controller) Status(context.Context) (any, error) { return c.s.status(), nil }
