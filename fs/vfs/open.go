@@ -105,16 +105,12 @@ func (v *FS) readsOwn(n *node, want levels.Perm) levels.Perm {
 // may have been committed meanwhile: then it is found again.
 func (v *FS) openRead(ctx context.Context, n *node, flags uint32) (*Handle, error) {
 	for range 3 {
-		of := v.share(n)
-		h := newHandle(v, of, n.path, flags)
 		if !n.pending() {
-			return h, nil
+			return newHandle(v, v.share(n, nil), n.path, flags), nil
 		}
-		if f := v.up.File(n.target.Key); f != nil {
-			of.attach(f)
-			return h, nil
+		if local := v.up.File(n.target.Key); local != nil {
+			return newHandle(v, v.share(n, local), n.path, flags), nil
 		}
-		v.leave(of)
 		again, err := v.find(ctx, "open", n.path)
 		if err != nil {
 			return nil, err
@@ -161,11 +157,12 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	if n.obj == nil || o.Truncate || !settled(info) {
 		n.info, n.own = &info, true
 	}
-	of := v.share(n)
-	of.addWriter(f)
-	if info.Gen != "" {
-		v.localize(of, t.Key)
+	var local *uploader.File
+	if info.Gen != "" || n.obj == nil {
+		local = f.Share()
 	}
+	of := v.share(n, local)
+	of.addWriter(f)
 	h := newHandle(v, of, n.path, flags)
 	h.writer = f
 	return h, nil
