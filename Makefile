@@ -78,6 +78,12 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+SOAK_ROUNDS ?= 100
+SOAK_OUTAGE ?= 40s
+soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), an outage of SOAK_OUTAGE (40s); about 15 minutes
+	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'TestKillNine' ./tests/crash
+	S3LEVELFS_OUTAGE=$(SOAK_OUTAGE) $(GO) test -count=1 -timeout 20m -v -run 'Outage' ./tests/faults
+
 ci: lint test ## what .ci/run runs
 
 clean: ## remove what was built

@@ -71,7 +71,7 @@ func (d *dir) fill(ctx context.Context) syscall.Errno {
 	if d.read {
 		return 0
 	}
-	ctx, release := patient(ctx)
+	ctx, release := unhurried(ctx)
 	defer release()
 	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
 		d.entries, err = d.node.mount.vfs.ReadDir(ctx, path)

@@ -12,6 +12,9 @@ import (
 // Patient is patient, for tests.
 var Patient = patient //nolint:gochecknoglobals // the usual bridge to external tests
 
+// Unhurried is unhurried, for tests.
+var Unhurried = unhurried //nolint:gochecknoglobals // the usual bridge to external tests
+
 // Raw is the file system as go-fuse's server calls it, without a kernel.
 func Raw(v *vfs.FS, log *zap.Logger) fuse.RawFileSystem {
 	raw, _ := nodeFS(v, Options{Log: log, SyncNames: func(context.Context) error { return nil }})

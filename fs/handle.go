@@ -3,7 +3,9 @@ package fs
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -30,6 +32,28 @@ type file struct {
 	// release, which so never overtakes one.
 	mu     sync.RWMutex
 	handle *vfs.Handle // guarded by mu; nil once released
+
+	failed atomic.Pointer[failure] // the last read that failed; nil = none
+}
+
+// failure is a read that failed a moment ago.
+type failure struct {
+	off, end int64
+	errno    syscall.Errno
+	until    time.Time
+}
+
+// failureTime is how long a failed read answers for the bytes that it was asked for. When a read of
+// several pages fails, the kernel asks at once for the first of them by itself: a store that does
+// not answer would be waited for twice within one read(2).
+const failureTime = time.Second
+
+// lately gives the number of a read that has just failed on the same bytes, 0 if none has.
+func (f *file) lately(off int64) syscall.Errno {
+	if last := f.failed.Load(); last != nil && off >= last.off && off < last.end && time.Now().Before(last.until) {
+		return last.errno
+	}
+	return 0
 }
 
 func (n *node) newFile(h *vfs.Handle) *file { return &file{node: n, handle: h} }
@@ -49,17 +73,36 @@ func (f *file) with(op string, run func(*vfs.Handle) error) syscall.Errno {
 
 // Read fills dest, less at the end of the file.
 func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if errno := f.lately(off); errno != 0 {
+		return nil, errno
+	}
 	ctx, release := patient(ctx)
 	defer release()
 	var got int
 	errno := f.with("read", func(h *vfs.Handle) (err error) {
 		got, err = h.ReadAt(ctx, dest, off)
+		if h.Resized() {
+			f.forgetSize()
+		}
 		return err
 	})
-	if errno != 0 {
+	switch errno {
+	case 0:
+	case syscall.EINTR, syscall.EBADF:
+		return nil, errno
+	default:
+		f.failed.Store(&failure{off, off + int64(len(dest)), errno, time.Now().Add(failureTime)})
 		return nil, errno
 	}
 	return fuse.ReadResultData(dest[:got]), 0
+}
+
+// forgetSize has the kernel ask for the attributes before it takes the size that it knows for the
+// file's end. A negative offset leaves pages alone: waiting for one that is being read would be
+// waiting for ourselves.
+func (f *file) forgetSize() {
+	const attributesOnly = -1
+	_ = f.node.NotifyContent(attributesOnly, 0) // a kernel that does not know the node has nothing to forget
 }
 
 // Write writes all of data, or part of it where vfs did.

@@ -12,24 +12,42 @@ import (
 // gets EINTR after this time.
 const InterruptGrace = 2 * time.Second
 
+// AnswerWithin is how long an operation that only reads waits for the store before the program
+// gets EIO: all that it asks for together, below the promised 20 s.
+const AnswerWithin = 19 * time.Second
+
 // patience is a request's context that ends [InterruptGrace] after the
-// request's own one. It costs nothing until somebody waits on it: most
+// request's own one, or when its time is over. It costs nothing until somebody waits on it: most
 // operations are answered from memory and never do.
 type patience struct {
 	context.Context // values of the request, without its end
 
 	request context.Context //nolint:containedctx // the context is what this type wraps
+	until   time.Time       // zero = no deadline
 	start   sync.Once
 	end     sync.Once
+	err     error // set before done is closed
 	done    chan struct{}
 	waiter  sync.WaitGroup
 }
 
-// patient wraps the context of a request. The caller calls release when the
-// operation is over: the context ends then, as with context.WithCancel.
+// patient wraps the context of a request, which has [AnswerWithin] for its answer. The caller calls
+// release when the operation is over: the context ends then, as with context.WithCancel.
 func patient(request context.Context) (ctx context.Context, release func()) {
-	p := &patience{Context: context.WithoutCancel(request), request: request, done: make(chan struct{})}
+	p := newPatience(request)
+	p.until = time.Now().Add(AnswerWithin)
 	return p, p.release
+}
+
+// unhurried is patient for an operation that may have a lot to ask for, a request at a time, each
+// of which has a bound of its own: the listing of a large directory.
+func unhurried(request context.Context) (ctx context.Context, release func()) {
+	p := newPatience(request)
+	return p, p.release
+}
+
+func newPatience(request context.Context) *patience {
+	return &patience{Context: context.WithoutCancel(request), request: request, done: make(chan struct{})}
 }
 
 // Done starts the watch over the request's end.
@@ -38,19 +56,31 @@ func (p *patience) Done() <-chan struct{} {
 	return p.done
 }
 
-// Err is context.Canceled once the context has ended.
+// Err is context.Canceled once the context has ended, context.DeadlineExceeded if its time was over.
 func (p *patience) Err() error {
 	select {
 	case <-p.done:
-		return context.Canceled
+		return p.err
 	default:
 		return nil
 	}
 }
 
+// Deadline is when the time is over.
+func (p *patience) Deadline() (time.Time, bool) { return p.until, !p.until.IsZero() }
+
 func (p *patience) watch() {
+	var over <-chan time.Time
+	if !p.until.IsZero() {
+		t := time.NewTimer(time.Until(p.until))
+		defer t.Stop()
+		over = t.C
+	}
 	select {
 	case <-p.done:
+		return
+	case <-over:
+		p.cancel(context.DeadlineExceeded)
 		return
 	case <-p.request.Done():
 	}
@@ -58,15 +88,17 @@ func (p *patience) watch() {
 	defer grace.Stop()
 	select {
 	case <-p.done:
+	case <-over:
+		p.cancel(context.DeadlineExceeded)
 	case <-grace.C:
-		p.cancel()
+		p.cancel(context.Canceled)
 	}
 }
 
-func (p *patience) cancel() { p.end.Do(func() { close(p.done) }) }
+func (p *patience) cancel(why error) { p.end.Do(func() { p.err = why; close(p.done) }) }
 
 func (p *patience) release() {
-	p.cancel()
+	p.cancel(context.Canceled)
 	p.start.Do(func() {}) // no watch from now on
 	p.waiter.Wait()
 }

@@ -58,10 +58,32 @@ func TestInterruptInTime(t *testing.T) {
 	})
 }
 
-// TestNeverInterrupted: without an interrupt the context does not end by itself.
+// TestDeadline: an operation has its time, interrupted or not.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, interrupted := range []bool{false, true} {
+			request, interrupt := context.WithCancel(t.Context())
+			ctx, release := fs.Patient(request)
+			start := time.Now()
+			time.AfterFunc(fs.AnswerWithin-time.Second, func() {
+				if interrupted {
+					interrupt()
+				}
+			})
+			<-ctx.Done()
+			if waited := time.Since(start); waited != fs.AnswerWithin || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Errorf("ended after %v with %v", waited, ctx.Err())
+			}
+			release()
+			interrupt()
+		}
+	})
+}
+
+// TestNeverInterrupted: without an interrupt the context of a listing does not end by itself.
 func TestNeverInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, release := fs.Patient(t.Context())
+		ctx, release := fs.Unhurried(t.Context())
 		done := ctx.Done()
 		time.Sleep(time.Hour)
 		select {

@@ -181,10 +181,15 @@ func (s *Server) unmount(lazy bool) error {
 	return nil
 }
 
-// Abort ends the conversation with the kernel: whoever waits for the mount gets
-// an error at once. For a mount that must go while it is stuck; needs root.
+// Abort takes the mount away whatever is going on in it: whoever waits for the mount gets an error
+// at once. For an ordinary user, whom the kernel does not let force it, the mount only leaves the
+// tree: those who have files open keep them until this process ends.
 func (s *Server) Abort() error {
-	if err := unix.Unmount(s.mountpoint, unix.MNT_FORCE|unix.MNT_DETACH); err != nil {
+	err := unix.Unmount(s.mountpoint, unix.MNT_FORCE|unix.MNT_DETACH)
+	if errors.Is(err, syscall.EPERM) {
+		err = detachHelper(s.mountpoint, true)
+	}
+	if err != nil && !errors.Is(err, syscall.EINVAL) { // EINVAL: not a mountpoint, somebody else was faster
 		return fmt.Errorf("abort %s: %w", s.mountpoint, err)
 	}
 	return nil

@@ -36,7 +36,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 	defer release()
 	var h *vfs.Handle
 	err := n.moved(errNameless, func(path string) (err error) {
-		h, err = n.mount.vfs.Open(ctx, path, flags&^kernelFlags)
+		h, err = n.mount.vfs.OpenIf(ctx, path, flags&^kernelFlags, n.accepts(ctx))
 		return err
 	})
 	switch {
@@ -68,7 +68,7 @@ func (n *node) openSuccessor(ctx context.Context, flags uint32) (gofs.FileHandle
 	if errno != 0 {
 		return nil, 0, errno
 	}
-	h, err := n.mount.vfs.Open(ctx, path, flags&^kernelFlags)
+	h, err := n.mount.vfs.OpenIf(ctx, path, flags&^kernelFlags, n.accepts(ctx))
 	if err != nil {
 		return nil, 0, n.mount.errno("open", path, err)
 	}
@@ -97,6 +97,22 @@ func (n *node) successor(ctx context.Context, f *file) (gofs.FileHandle, uint32,
 	}
 	_ = f.Release(ctx) // the answer is another error already
 	return nil, 0, errno
+}
+
+// accepts refuses, before O_TRUNC empties it, what an open of this node would refuse afterwards.
+func (n *node) accepts(ctx context.Context) func(vfs.Attr) error {
+	return func(a vfs.Attr) error {
+		id := n.StableAttr()
+		switch {
+		case a.Ino == id.Ino && a.Gen == id.Gen:
+			return nil
+		case a.Ino == id.Ino, n.isOpen(ctx):
+			return syscall.ESTALE
+		case a.Mode&syscall.S_IFMT != syscall.S_IFREG:
+			return syscall.ELOOP
+		}
+		return nil
+	}
 }
 
 // isOpen tells whether somebody has the node's own file open, named or not.

@@ -300,3 +300,48 @@ func TestRemovedWhileOpen(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedTruncation: an open with O_TRUNC that fails has emptied nothing.
+func TestRefusedTruncation(t *testing.T) {
+	const truncate = syscall.O_WRONLY | syscall.O_TRUNC
+	stale := fuse.Status(syscall.ESTALE)
+	onRaw(t, func(t *testing.T, k *kernel) {
+		k.mem.PutString(ownKey("f"), "first")
+		first := k.must(k.lookup(k.own, "f"))
+		k.mem.PutString(ownKey("f"), "the second")
+		time.Sleep(ttl)
+		if _, status := k.open(first.NodeId, truncate); status != stale {
+			t.Errorf("a node whose version is gone: %v, want ESTALE", status)
+		}
+		k.stays("f", "the second")
+
+		// Renamed over a file that is open: its node is reached by its descriptor alone.
+		k.mem.PutString(ownKey("open"), "open")
+		k.mem.PutString(ownKey("over"), "over")
+		time.Sleep(ttl)
+		node := k.must(k.lookup(k.own, "open"))
+		k.must(k.lookup(k.own, "over"))
+		fh, status := k.open(node.NodeId, syscall.O_RDONLY)
+		if status != fuse.OK {
+			t.Fatal(status)
+		}
+		in := fuse.RenameIn{InHeader: k.head(k.own), Newdir: k.own}
+		if status := k.raw.Rename(k.close, &in, "over", "open"); status != fuse.OK {
+			t.Fatal(status)
+		}
+		if _, status := k.open(node.NodeId, truncate); status != stale {
+			t.Errorf("a node that was replaced while open: %v, want ESTALE", status)
+		}
+		k.release(node.NodeId, fh.Fh)
+		k.stays("open", "over")
+	})
+}
+
+// stays wants an object as it is, after all that could have been sent.
+func (k *kernel) stays(name, want string) {
+	k.t.Helper()
+	time.Sleep(time.Minute)
+	if raw, ok := k.mem.Object(ownKey(name)); !ok || string(raw.Data) != want {
+		k.t.Errorf("%s holds %q, want %q", name, raw.Data, want)
+	}
+}

@@ -123,6 +123,7 @@ func (f *fold) applyOp(r *spool.Record) {
 	if o == nil {
 		o = n
 		o.since = time.Now()
+		o.confirmed = o.since
 		if r.Gen != "" {
 			o.gen = f.generation(r)
 			o.gen.refs++

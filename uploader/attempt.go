@@ -36,16 +36,15 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 		if i > 0 && !sleep(ctx, jitter(firstDelay<<(i-1))) {
 			return unanswered, err
 		}
-		select {
-		case u.slots <- struct{}{}:
-		case <-ctx.Done():
-			return unanswered, errors.Join(ctx.Err(), err)
+		release, serr := u.slot(ctx)
+		if serr != nil {
+			return unanswered, errors.Join(serr, err)
 		}
 		rctx, cancel := context.WithTimeout(ctx, requestTime+time.Duration(size/slowestLine)*time.Second)
 		err = send(rctx)
 		timedOut := rctx.Err() != nil
 		cancel()
-		<-u.slots
+		release()
 		if err == nil {
 			u.answered()
 			return unanswered, nil
@@ -54,8 +53,48 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 		if !errors.Is(err, store.ErrTransient) && !(timedOut && ctx.Err() == nil) {
 			return unanswered, err
 		}
+		if timedOut && u.crowded() { // the next round comes, after the others
+			return unanswered, err
+		}
 	}
 	return unanswered, err
+}
+
+// slot waits until a request may be sent. Those of operations that have failed before get half of the slots at most.
+func (u *Uploader) slot(ctx context.Context) (release func(), err error) {
+	retry := ctx.Value(isRetry{}) != nil
+	if retry {
+		select {
+		case u.retries <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	select {
+	case u.slots <- struct{}{}:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	release = func() {
+		if err == nil {
+			<-u.slots
+		}
+		if retry {
+			<-u.retries
+		}
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// crowded: something is ready and finds no place.
+func (u *Uploader) crowded() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.ready) > 0 && !u.ready[0].notBefore.After(time.Now()) && u.running >= u.maxRunningOps()
 }
 
 // answered: the credentials are good, so a pause begins anew.
@@ -67,13 +106,14 @@ func (u *Uploader) answered() {
 
 // again decides when an operation runs next. Called with mu held.
 func (u *Uploader) again(o *op, err error) {
-	if err == nil {
+	if err == nil || o.stopped {
+		o.stopped = false
 		u.consider(o)
 		return
 	}
 	o.err = err
 	u.lastErr = err.Error()
-	if errors.Is(err, store.ErrExpired) || errors.Is(err, store.ErrCredentials) || errors.Is(err, store.ErrClockSkew) {
+	if pauses(err) {
 		u.pause.delay = min(max(2*u.pause.delay, firstRetry), time.Minute)
 		u.pause.until = time.Now().Add(u.pause.delay)
 		u.pause.err = err
@@ -84,6 +124,7 @@ func (u *Uploader) again(o *op, err error) {
 	}
 	delay := min(firstRetry<<min(o.rounds, 20), lastRetry)
 	o.rounds++
+	u.ends++
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
 	if o.rounds == 1 {
 		u.events.add(Event{Kind: Failed, Key: o.key, To: o.to, Err: err})
@@ -96,12 +137,11 @@ func (u *Uploader) again(o *op, err error) {
 // lookAt asks the store what it has at key: HEAD where the level allows, LIST where
 // that says nothing or proves absence. Only for levels that grant one of them.
 func (u *Uploader) lookAt(ctx context.Context, key string) (Base, error) {
-	select {
-	case u.slots <- struct{}{}:
-	case <-ctx.Done():
-		return Base{}, ctx.Err()
+	release, err := u.slot(ctx)
+	if err != nil {
+		return Base{}, err
 	}
-	defer func() { <-u.slots }()
+	defer release()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	l := u.levelOf(key)

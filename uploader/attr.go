@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -144,7 +142,7 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 		case err != nil:
 			return err
 		case unsure && now.wrote() == w:
-			return u.attrDone(o, now)
+			return u.attrDone(ctx, o, now)
 		case now.State == Absent, base.State == Present && !base.same(now):
 			return u.attrLost(o, now)
 		}
@@ -163,7 +161,7 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 		if at.ETag == "" {
 			at.ETag = base.ETag
 		}
-		return u.attrDone(o, at)
+		return u.attrDone(ctx, o, at)
 	}
 	u.mu.Lock()
 	o.unsure = unanswered
@@ -172,7 +170,9 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 	if !unanswered && (errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist)) && !errors.Is(err, store.ErrNoBucket) {
 		return errors.Join(err, u.attrLost(o, Base{}))
 	}
-	u.refused(o.key, err)
+	if errors.Is(err, store.ErrNoBucket) { // 403 may be for want of the right to read: a copy does both
+		u.refused(o.key, err)
+	}
 	return err
 }
 
@@ -189,8 +189,12 @@ func (u *Uploader) startAttr(o *op, base Base, h store.Headers) error {
 	return u.commit(r)
 }
 
-func (u *Uploader) attrDone(o *op, at Base) error {
-	if err := u.end(o, spool.TypeDone, at, Base{}); err != nil {
+func (u *Uploader) attrDone(ctx context.Context, o *op, at Base) error {
+	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.told()}
+	if at.Headers != nil {
+		e.Headers = at.Headers.Clone()
+	}
+	if err := u.endWritten(ctx, o, at, e); err != nil {
 		return err
 	}
 	u.mu.Lock()
@@ -198,23 +202,26 @@ func (u *Uploader) attrDone(o *op, at Base) error {
 	if f := u.files[o.key]; f != nil && f.top == nil {
 		f.base = at
 	}
-	u.proved(o.key)
-	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.told()}
-	if at.Headers != nil {
-		e.Headers = at.Headers.Clone()
+	return nil
+}
+
+// endWritten ends an operation that has written its key.
+func (u *Uploader) endWritten(ctx context.Context, o *op, at Base, e Event) error {
+	if err := u.stable(ctx); err != nil {
+		return u.unstable(ctx, o, at, err)
 	}
-	u.events.add(e)
+	if err := u.end(o, spool.TypeDone, at, Base{}, e); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.proved(o.key)
 	return nil
 }
 
 // attrLost: the version whose headers were to change is gone.
 func (u *Uploader) attrLost(o *op, now Base) error {
-	if err := u.end(o, spool.TypeDone, now, Base{}); err != nil {
-		return err
-	}
-	u.events.add(Event{Kind: Reappeared, Key: o.key, Err: store.ErrChanged})
-	u.log.Warn("headers not changed: somebody else has changed the object", zap.String("key", o.key))
-	return nil
+	return u.end(o, spool.TypeDone, now, Base{}, Event{Kind: Reappeared, Key: o.key, Err: store.ErrChanged})
 }
 
 // runMarker makes a directory marker. One that is there already is fine.
@@ -245,14 +252,8 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 	})
 	switch {
 	case err == nil:
-		if err := u.end(o, spool.TypeDone, present(res, 0, h), Base{}); err != nil {
-			return err
-		}
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		u.proved(o.key)
-		u.events.add(Event{Kind: Committed, Key: o.key, ETag: res.ETag, Headers: h, LastModified: res.LastModified})
-		return nil
+		return u.endWritten(ctx, o, present(res, 0, h),
+			Event{Kind: Committed, Key: o.key, ETag: res.ETag, Headers: h, LastModified: res.LastModified})
 	case errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrExist):
 		// somebody has made it: its ETag is that of every empty object, so nothing is known that
 		// a delete could be conditional on but that it exists

@@ -37,7 +37,7 @@
 //
 // I1 to I10 of docs/UPLOADER.md. Besides:
 //
-//   - A generation's bytes are released only after a group sync that began when nothing needed them any more, and
-//     after the store's own sync where it has one.
+//   - A generation's bytes are removed only after a group sync that began when nothing needed them any more. Where
+//     the store has a sync of its own, that comes before the record of what it has done.
 //   - A File's top generation is the last Put of its file in the queue of its key, or was committed last.
 package uploader

@@ -44,6 +44,13 @@ func (u *Uploader) FailLog(err error, after int) {
 	}
 }
 
+// Looks tells how often Wait has looked at all that is pending.
+func (u *Uploader) Looks() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.looks
+}
+
 // Dump shows what is pending, for the messages of tests.
 func (u *Uploader) Dump() []string {
 	u.mu.Lock()

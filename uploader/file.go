@@ -207,8 +207,10 @@ func (u *Uploader) logCreate(f *File, g *generation, clone bool) error {
 }
 
 // waitAttr waits for a change of headers that is being sent: it may give the base a
-// new ETag. Called with mu held; gives it up meanwhile.
+// new ETag. It waits for roomWait at most. Called with mu held; gives it up meanwhile.
 func (u *Uploader) waitAttr(ctx context.Context, f *File) error {
+	patience, cancel := context.WithTimeout(ctx, roomWait)
+	defer cancel()
 	for {
 		top := u.fold.queues[f.key].top()
 		if top == nil || top.kind != opAttr || top.idle() {
@@ -219,12 +221,15 @@ func (u *Uploader) waitAttr(ctx context.Context, f *File) error {
 		var err error
 		select {
 		case <-changed:
-		case <-ctx.Done():
-			err = ctx.Err()
+		case <-patience.Done():
+			err = patience.Err()
 		case <-u.ctx.Done():
 			err = ErrClosed
 		}
 		u.mu.Lock()
+		if err != nil && ctx.Err() == nil && u.ctx.Err() == nil { // a write is not told to wait for a store that is down
+			return &store.Error{Op: "write", Key: f.key, Kind: store.ErrTransient, Err: top.err}
+		}
 		if err != nil {
 			return err
 		}

@@ -42,6 +42,9 @@ func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c stor
 		}
 		return res, false, err
 	}
+	if err := u.beginCommit(o); err != nil {
+		return res, false, err
+	}
 	unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
 		res, err = u.store.Complete(ctx, o.key, m.id, m.parts, c)
 		return err
@@ -55,6 +58,26 @@ func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c stor
 		return res, true, err
 	}
 	return res, unanswered, err
+}
+
+// stopParts ends the sending of parts that nobody wants any more. A Complete that has begun is waited for: the
+// server may carry it out all the same, and only its answer tells. Called with Uploader.mu held.
+func (o *op) stopParts() {
+	if o.cancel != nil && o.running && o.upload != nil && !o.commits {
+		o.stopped = true
+		o.cancel()
+	}
+}
+
+// beginCommit: from now on stopParts comes too late.
+func (u *Uploader) beginCommit(o *op) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if o.stopped {
+		return context.Canceled
+	}
+	o.commits = true
+	return nil
 }
 
 func (u *Uploader) openUpload(ctx context.Context, o *op, h store.Headers) (*multipart, error) {
@@ -132,19 +155,20 @@ func (u *Uploader) eachPart(ctx context.Context, m *multipart, size int64,
 }
 
 // abort drops the operation's upload.
-func (u *Uploader) abort(o *op) { u.abortUpload(o, o.key) }
-
-// abortUpload is best effort: Amplify's roles may not.
-func (u *Uploader) abortUpload(o *op, key string) {
+func (u *Uploader) abort(o *op) {
 	u.mu.Lock()
 	m := o.upload
 	o.upload = nil
 	u.mu.Unlock()
-	if m == nil {
-		return
+	if m != nil {
+		u.abortUpload(m.id, o.key)
 	}
+}
+
+// abortUpload is best effort: Amplify's roles may not.
+func (u *Uploader) abortUpload(id, key string) {
 	const patience = 10 * time.Second
 	ctx, cancel := context.WithTimeout(u.ctx, patience)
 	defer cancel()
-	_ = u.store.Abort(ctx, key, m.id) // a left-over upload is invisible; the bucket's lifecycle rule ends it
+	_ = u.store.Abort(ctx, key, id) // a left-over upload is invisible; the bucket's lifecycle rule ends it
 }

@@ -113,6 +113,14 @@ func (u *Uploader) File(key string) *File {
 	return f
 }
 
+// Share counts another read handle, which Release(false) gives back.
+func (f *File) Share() *File {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	f.readers++
+	return f
+}
+
 // adoptFile makes the File of a generation that the log names. Called with mu held.
 func (u *Uploader) adoptFile(g *generation) {
 	m := u.fold.moveBefore(g.op)

@@ -16,6 +16,9 @@ import (
 // pinChunk is how much of a base is fetched at once, in bytes.
 const pinChunk = 4 << 20
 
+// pinGap is the longest piece of ours, in bytes, that is fetched along between two holes.
+const pinGap = 1 << 20
+
 // baseFunc reads the holes of a generation.
 func (u *Uploader) baseFunc(ctx context.Context, g *generation) spool.BaseFunc {
 	src := g.src
@@ -54,7 +57,7 @@ func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Conte
 	read := u.baseFunc(ctx, g)
 	var buf []byte
 	for missing := content.Missing(); len(missing) > 0; missing = content.Missing() {
-		off, n := missing[0].Off, min(missing[0].Len, pinChunk)
+		off, n := missing[0].Off, joined(missing)
 		if int64(len(buf)) < n {
 			buf = make([]byte, n)
 		}
@@ -69,6 +72,19 @@ func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Conte
 		}
 	}
 	return nil
+}
+
+// joined is the length of the next piece to fetch: holes that lie close together are one request, what is
+// ours in between stays.
+func joined(missing []spool.Range) int64 {
+	off, end := missing[0].Off, missing[0].Off
+	for _, m := range missing {
+		if m.Off-end > pinGap || m.Off-off >= pinChunk {
+			break
+		}
+		end = m.Off + m.Len
+	}
+	return min(end-off, pinChunk)
 }
 
 // pin makes the generation of an operation whole, and those above it in the stack that need the

@@ -34,7 +34,7 @@ func (u *Uploader) quarantine(l lostPut) error {
 	}
 	for _, x := range again {
 		n := u.fold.ops[x.as]
-		n.unsure, n.carried, n.replaced = x.o.unsure, x.o.carried, x.o.replaced
+		n.unsure, n.confirmed, n.carried, n.replaced = x.o.unsure, x.o.confirmed, x.o.carried, x.o.replaced
 	}
 	return nil
 }

@@ -181,9 +181,7 @@ func (u *Uploader) commitRekeys(plans []*rekeying, more ...*spool.Record) error 
 // rekeyed: the file has its new name.
 func (u *Uploader) rekeyed(p *rekeying) {
 	for _, o := range p.ended {
-		if o.cancel != nil && o.upload != nil {
-			o.cancel()
-		}
+		o.stopParts()
 	}
 	if p.target != nil {
 		p.target.detach(true)

@@ -59,7 +59,7 @@ func (u *Uploader) Remove(ctx context.Context, key string, base Base, o RemoveOp
 	if f != nil && f.top != nil && !pending {
 		base = f.base
 	}
-	d, err := u.logRemove(key, base, f)
+	d, err := u.logRemove(key, base, f, o.Wait)
 	if err != nil || d == nil {
 		u.mu.Unlock()
 		return err
@@ -72,7 +72,6 @@ func (u *Uploader) Remove(ctx context.Context, key string, base Base, o RemoveOp
 		u.mu.Unlock()
 		return nil
 	}
-	d.set(flagSingle, true)
 	answer := u.waiter(d)
 	u.mu.Unlock()
 	if err := u.await(ctx, answer); err != nil {
@@ -82,12 +81,13 @@ func (u *Uploader) Remove(ctx context.Context, key string, base Base, o RemoveOp
 }
 
 // logRemove drops what is pending at a key and queues the delete of what the store has or may get there;
-// nil if there is nothing to delete. Called with mu held.
-func (u *Uploader) logRemove(key string, base Base, f *File) (*op, error) {
+// nil if there is nothing to delete. alone: not in a batch. Called with mu held.
+func (u *Uploader) logRemove(key string, base Base, f *File, alone bool) (*op, error) {
 	recs, rest := u.dropPuts(key, f)
 	var d *op
 	if now, needed := u.restBase(key, rest, base, len(recs) > 0); needed {
 		d = &op{id: u.newID(), kind: opDelete, key: key, base: now}
+		d.set(flagSingle, alone)
 		recs = append([]*spool.Record{d.record(spool.TypeUnlink)}, recs...)
 	}
 	if len(recs) > 0 {
@@ -137,9 +137,7 @@ func (u *Uploader) dropPuts(key string, f *File) (recs []*spool.Record, rest *op
 			r.Flags |= flagAbandoned
 			recs = append(append(recs, u.handOver(o.gen.id, "")...), r)
 			rest = o
-			if o.cancel != nil && o.upload != nil {
-				o.cancel()
-			}
+			o.stopParts()
 		default:
 			rest = o
 		}

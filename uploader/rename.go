@@ -56,7 +56,6 @@ func (u *Uploader) Rename(ctx context.Context, from, to string, fromBase, toBase
 		u.mu.Unlock()
 		return fmt.Errorf("rename %q to %q: %w", from, to, err)
 	}
-	m.set(flagSingle, true)
 	outcome := u.waiter(m)
 	u.mu.Unlock()
 	if err := u.awaitMove(ctx, m, outcome); err != nil {
@@ -69,6 +68,7 @@ func (u *Uploader) Rename(ctx context.Context, from, to string, fromBase, toBase
 // target stay behind the move until it is copied. Called with mu held.
 func (u *Uploader) logMove(from, to string, fromBase, toBase Base, noReplace bool) (*op, error) {
 	recs, id := u.moveRecords(from, to, fromBase, toBase, noReplace)
+	recs[0].Flags |= flagSingle // its delete goes at once, with its condition
 	if err := u.commit(recs...); err != nil {
 		return nil, err
 	}

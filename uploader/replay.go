@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -26,6 +27,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	}
 	var lost []lostPut
 	for _, o := range sortedOps(u.fold.ops) {
+		o.confirmed = time.Time{} // others may have changed it meanwhile
 		if o.is(flagStarted) {
 			o.unsure = true
 		}

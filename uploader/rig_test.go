@@ -32,6 +32,7 @@ type rig struct {
 	dir      string
 	boot     string
 	maxBytes int64
+	syncFile func(path string) error
 	runs     int
 
 	sp *spool.Spool
@@ -86,7 +87,7 @@ func runOn(t *testing.T, mc memstore.Config, test func(*testing.T, *rig), change
 }
 
 func (r *rig) open() {
-	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot, MaxBytes: r.maxBytes})
+	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot, MaxBytes: r.maxBytes, SyncFile: r.syncFile})
 	check(r.t, err)
 	c := r.config
 	c.Store, c.Spool, c.Recovery = r.store, sp, rec

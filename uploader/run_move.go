@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -18,7 +19,7 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	if base.State == Absent {
 		return u.moveGone(o)
 	}
-	if base.State == Unknown || base.ETag == "" || unsure || u.needsTarget(o) {
+	if unsure || base.State == Unknown || base.ETag == "" || u.needsTarget(o) {
 		if done, err := u.lookMove(ctx, o); done || err != nil {
 			return err
 		}
@@ -28,7 +29,7 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	}
 	res, unanswered, err := u.copyObject(ctx, o)
 	if err == nil {
-		return u.moveCopied(o, res.ETag)
+		return u.moveCopied(ctx, o, res.ETag)
 	}
 	u.mu.Lock()
 	o.unsure = unanswered
@@ -52,26 +53,34 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	return err
 }
 
-// needsTarget: NOREPLACE on a server that ignores conditions on a copy's target.
+// needsTarget: the server does not keep conditions on a copy's target, so a HEAD comes before. The moves of a
+// directory do without: its new name was listed, or nobody else's, a moment ago.
 func (u *Uploader) needsTarget(o *op) bool {
-	return o.is(flagNoReplace) && !u.limits.CopyCond && u.canLook(o.to)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept := u.limits.CopyCond && (o.toBase.State != Present || o.toBase.ETag != "")
+	return !kept && o.is(flagNoReplace|flagSingle) && u.canLook(o.to)
 }
 
 // copyObject is the server-side copy, in parts above Limits.MaxCopy; headers are kept.
 func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, unanswered bool, err error) {
+	noCond := u.noConditions(o.to) || !u.canLook(o.to)
 	u.mu.Lock()
 	r := store.CopyRequest{Source: o.key, SourceETag: o.base.ETag, Target: o.to, Headers: o.headers}
 	size := o.base.Size
-	if u.limits.CopyCond && o.toBase.State == Absent {
+	plain := size <= u.limits.MaxCopy && (!isMarker(r.Source) || size > 0)
+	switch {
+	case noCond, plain && !u.limits.CopyCond: // PUT and Complete keep conditions where a copy does not
+	case o.toBase.State == Absent:
 		r.Cond.IfNoneMatch = true
-	} else if u.limits.CopyCond && o.toBase.State == Present && o.toBase.ETag != "" {
+	case o.toBase.State == Present:
 		r.Cond.IfMatch = o.toBase.ETag
 	}
 	u.mu.Unlock()
-	if isMarker(r.Source) && size == 0 {
+	switch {
+	case isMarker(r.Source) && size == 0:
 		return u.copyMarker(ctx, r)
-	}
-	if size > u.limits.MaxCopy {
+	case !plain:
 		return u.copyParts(ctx, o, r, size)
 	}
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
@@ -100,7 +109,14 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 		res, err = u.store.Put(ctx, r.Target, emptyBody(), markerHeaders(h), r.Cond)
 		return err
 	})
-	return res, unanswered, err
+	if !errors.Is(err, store.ErrChanged) {
+		return res, unanswered, err
+	}
+	now, lookErr := u.lookAt(ctx, r.Target)
+	if lookErr == nil && now.State == Present && now.Size == 0 { // somebody has made it: that is fine
+		return store.PutResult{ETag: now.ETag, LastModified: now.ModTime}, false, nil
+	}
+	return res, unanswered, errors.Join(err, lookErr)
 }
 
 // copyParts copies an object that is too large for one Copy.
@@ -132,63 +148,85 @@ func (u *Uploader) copyParts(ctx context.Context, o *op, r store.CopyRequest, si
 		})
 		return part, err
 	})
-	if err != nil {
-		u.mu.Lock()
-		o.upload = &multipart{id: id}
-		key := o.to
-		u.mu.Unlock()
-		u.abortUpload(o, key)
-		return res, false, err
+	if err == nil {
+		unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
+			res, err = u.store.Complete(ctx, r.Target, id, m.parts, r.Cond)
+			return err
+		})
 	}
-	unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
-		res, err = u.store.Complete(ctx, r.Target, id, m.parts, r.Cond)
-		return err
-	})
+	if err != nil && !unanswered {
+		u.abortUpload(id, r.Target)
+	}
 	return res, unanswered, err
 }
 
 // lookMove reads what is not known of source and target; done: the move has
 // come to an end or a new stage by it.
 func (u *Uploader) lookMove(ctx context.Context, o *op) (done bool, err error) {
-	src, err := u.lookAt(ctx, o.key)
-	if err != nil {
-		return false, err
+	u.mu.Lock()
+	unsure, base, src := o.unsure, o.base, o.base
+	u.mu.Unlock()
+	if unsure || base.State == Unknown || base.ETag == "" {
+		if src, err = u.lookAt(ctx, o.key); err != nil {
+			return false, err
+		}
 	}
 	at, err := u.lookAt(ctx, o.to)
 	if err != nil {
 		return false, err
 	}
+	w := src.wrote()
 	u.mu.Lock()
-	unsure, base, w := o.unsure, o.base, src.wrote()
 	if o.headers != nil {
 		w = o.headers.Metadata[metaW]
 	}
 	u.mu.Unlock()
 	if unsure && base.ETag != "" && at.State == Present && (at.ETag == base.ETag ||
 		at.Size == base.Size && w != "" && at.wrote() == w) {
-		return true, u.moveCopied(o, at.ETag)
+		return true, u.moveCopied(ctx, o, at.ETag)
+	}
+	if src.State == Absent {
+		return true, u.moveGone(o)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	o.unsure = false
 	o.set(flagStarted, false)
-	switch {
-	case src.State == Absent:
-		u.mu.Unlock()
-		defer u.mu.Lock()
-		return true, u.moveGone(o)
-	case o.is(flagNoReplace) && at.State == Present:
-		return true, errors.Join(&store.Error{Op: "rename", Key: o.to, Kind: store.ErrExist}, u.takeBack(o))
-	case base.State == Unknown || base.ETag == "":
+	if base.State == Unknown || base.ETag == "" {
 		o.base = src
 	}
-	return false, nil
+	maybeOurs := unsure && at.Size == base.Size
+	if at.State == Absent || maybeOurs || o.toBase.State == Unknown || o.toBase.same(at) && !o.is(flagNoReplace) {
+		return false, nil
+	}
+	return u.targetChanged(o, at, nil)
+}
+
+// targetChanged: the version that a move was to replace, or the name that was free, is somebody else's now. The caller
+// still waits and is told; nothing has changed. Called with mu held.
+func (u *Uploader) targetChanged(o *op, at Base, cause error) (done bool, err error) {
+	switch {
+	case o.is(flagNoReplace):
+		cause = &store.Error{Op: "rename", Key: o.to, Kind: store.ErrExist}
+	case u.cfg.OnConflict == Overwrite:
+		o.toBase = at
+		return false, nil
+	case cause == nil:
+		cause = &store.Error{Op: "rename", Key: o.to, Kind: store.ErrChanged}
+	}
+	if len(o.waiters) == 0 { // a rename of a process before
+		u.tell(Event{Kind: Reappeared, Key: o.key, Err: cause})
+	}
+	return true, errors.Join(cause, u.takeBack(o))
 }
 
 // moveCopied logs that the new name is safe: from now on the old one may be deleted.
-func (u *Uploader) moveCopied(o *op, etag string) error {
+func (u *Uploader) moveCopied(ctx context.Context, o *op, etag string) error {
 	if etag == "" {
 		etag = o.base.ETag
+	}
+	if err := u.stable(ctx); err != nil {
+		return u.unstable(ctx, o, Base{State: Present, ETag: etag, Size: o.base.Size}, err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -199,6 +237,7 @@ func (u *Uploader) moveCopied(o *op, etag string) error {
 		return err
 	}
 	o.unsure, o.rounds, o.err = false, 0, nil
+	o.confirmed = time.Now() // the source, by the copy
 	h := store.Headers{}
 	if o.headers != nil {
 		h = o.headers.Clone()
@@ -229,23 +268,32 @@ func (u *Uploader) moveGone(o *op) error {
 
 // moveChanged: 412 from the source or the target. A changed source is read again once.
 func (u *Uploader) moveChanged(ctx context.Context, o *op, cause error) error {
-	now, err := u.lookAt(ctx, o.key)
+	src, err := u.lookAt(ctx, o.key)
 	if err != nil {
 		return err
 	}
-	u.mu.Lock()
-	again := now.State == Present && !now.same(o.base) && !o.reread
-	if again {
-		o.reread, o.base = true, now
+	at, err := u.lookAt(ctx, o.to)
+	if err != nil {
+		return err
 	}
-	u.mu.Unlock()
-	if again {
-		return u.runMove(ctx, o)
+	if done, err := u.judgeMove(o, src, at, cause); done {
+		return err
 	}
-	if now.same(o.base) && o.is(flagNoReplace) {
-		cause = &store.Error{Op: "rename", Key: o.to, Kind: store.ErrExist}
-	}
+	return u.runMove(ctx, o)
+}
+
+// judgeMove: what has changed? Once the move goes on with what is there now.
+func (u *Uploader) judgeMove(o *op, src, at Base, cause error) (done bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return errors.Join(cause, u.takeBack(o))
+	first := !o.reread
+	o.reread = true
+	switch {
+	case first && src.State == Present && !src.same(o.base):
+		o.base = src
+		return false, nil
+	case first && src.same(o.base):
+		return u.targetChanged(o, at, cause)
+	}
+	return true, errors.Join(cause, u.takeBack(o))
 }

@@ -111,7 +111,7 @@ func noBase([]byte, int64) error { return ErrBaseLost }
 // judgePut is the row SENDING of docs/UPLOADER.md, 5b.
 func (u *Uploader) judgePut(ctx context.Context, o *op, h store.Headers, res store.PutResult, unanswered bool, err error) error {
 	if err == nil {
-		return u.committed(o, present(res, o.gen.content.Size(), h))
+		return u.committed(ctx, o, present(res, o.gen.content.Size(), h))
 	}
 	u.mu.Lock()
 	o.unsure = o.unsure || unanswered
@@ -157,7 +157,7 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 		return false, fmt.Errorf("look after an unanswered put: %w", err)
 	}
 	if now.wrote() == o.gen.id {
-		return true, u.committed(o, now)
+		return true, u.committed(ctx, o, now)
 	}
 	u.mu.Lock()
 	o.unsure = false
@@ -186,15 +186,18 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 	u.mu.Unlock()
 	switch {
 	case now.wrote() == o.gen.id:
-		return u.committed(o, now)
+		return u.committed(ctx, o, now)
 	case base.same(now):
 		return cause // 409: somebody else was writing at that moment
 	}
 	return u.foreign(o, now)
 }
 
-// committed ends a Put whose bytes are in the bucket.
-func (u *Uploader) committed(o *op, at Base) error {
+// committed ends a Put whose bytes are in the bucket, and on its disk.
+func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
+	if err := u.stable(ctx); err != nil {
+		return u.unstable(ctx, o, at, err)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {

@@ -128,6 +128,7 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 		return wait
 	}
 	next := idle
+	u.unpark()
 	for len(u.ready) > 0 && u.running < u.maxRunningOps() {
 		o := u.ready[0]
 		if wait := o.notBefore.Sub(now); wait > 0 {
@@ -135,7 +136,7 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 			break
 		}
 		heap.Pop(&u.ready)
-		if u.runnable(o) && !u.postpone(o, now) {
+		if u.runnable(o) && !u.postpone(o, now) && !u.park(o) {
 			u.start(o)
 		}
 	}
@@ -159,6 +160,33 @@ func (u *Uploader) postpone(o *op, now time.Time) bool {
 	return false
 }
 
+// isRetry is the key of a context: the operation has failed before.
+type isRetry struct{}
+
+// park keeps back what has failed before while such operations have half of the places: keys that do not answer leave
+// room for the others. Called with mu held.
+func (u *Uploader) park(o *op) bool {
+	if o.rounds == 0 || u.retrying < max(1, u.maxRunningOps()/2) {
+		return false
+	}
+	if !o.parked {
+		o.parked = true
+		u.parked = append(u.parked, o)
+	}
+	return true
+}
+
+// unpark makes as many of what park has kept back ready as find a place. Called with mu held.
+func (u *Uploader) unpark() {
+	free := max(1, u.maxRunningOps()/2) - u.retrying
+	for ; len(u.parked) > 0 && free > 0; free-- {
+		o := u.parked[0]
+		u.parked = u.parked[1:]
+		o.parked = false
+		u.consider(o)
+	}
+}
+
 // start runs one operation on a goroutine of its own. Called with mu held.
 func (u *Uploader) start(o *op) {
 	if o.deletes() && u.batchable(o) {
@@ -171,13 +199,23 @@ func (u *Uploader) start(o *op) {
 		return
 	}
 	ctx := u.begin(o)
+	u.running++
 	if big {
 		u.large++
+	}
+	retry := o.rounds > 0
+	if retry {
+		u.retrying++
+		ctx = context.WithValue(ctx, isRetry{}, true)
 	}
 	u.wg.Go(func() {
 		err := u.run(ctx, o)
 		u.mu.Lock()
 		defer u.mu.Unlock()
+		u.running--
+		if retry {
+			u.retrying--
+		}
 		if big {
 			u.large--
 			waiting := u.bigWait
@@ -194,7 +232,6 @@ func (u *Uploader) start(o *op) {
 func (u *Uploader) begin(o *op) context.Context {
 	ctx, cancel := context.WithCancel(u.ctx)
 	o.running, o.cancel = true, cancel
-	u.running++
 	u.count(o)
 	return ctx
 }
@@ -203,16 +240,12 @@ func (u *Uploader) begin(o *op) context.Context {
 // fold or will be tried again. Called with mu held.
 func (u *Uploader) finish(o *op, err error) {
 	o.cancel()
-	o.running = false
-	u.running--
+	o.running, o.commits = false, false
 	if u.fold.ops[o.id] == o && u.ctx.Err() == nil {
 		u.again(o, err)
 	}
 	u.count(o)
-	for _, w := range o.waiters {
-		w <- err
-	}
-	o.waiters = nil
+	u.passOn(o, err == nil && !o.is(flagAbandoned), err)
 	u.notify()
 	u.poke()
 }
@@ -237,14 +270,20 @@ func (u *Uploader) run(ctx context.Context, o *op) error {
 	}
 }
 
-// end logs the end of an operation with what its keys have now.
-func (u *Uploader) end(o *op, t spool.Type, at, atTo Base) error {
+// end logs the end of an operation with what its keys have now, and tells of it.
+func (u *Uploader) end(o *op, t spool.Type, at, atTo Base, events ...Event) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {
 		return nil
 	}
-	return u.commit(o.done(t, at, atTo))
+	if err := u.commit(o.done(t, at, atTo)); err != nil {
+		return err
+	}
+	for _, e := range events {
+		u.tell(e)
+	}
+	return nil
 }
 
 // waiter is told the outcome of the operation's next round. Called with mu held.
@@ -256,6 +295,49 @@ func (u *Uploader) waiter(o *op) <-chan error {
 	}
 	o.waiters = append(o.waiters, c)
 	return c
+}
+
+// passOn tells those who wait for an operation how it ended. Who waits for bytes that go on under another
+// operation, re-keyed, cloned or within a later generation, waits for that. done: they are stored. Called with mu held.
+func (u *Uploader) passOn(o *op, done bool, err error) {
+	if len(o.waiters) == 0 {
+		return
+	}
+	waiters := o.waiters
+	o.waiters = nil
+	if next := u.successor(o, done); next != nil {
+		next.waiters = append(next.waiters, waiters...)
+		if next.rounds == 0 {
+			u.at(next, time.Now())
+		}
+		return
+	}
+	if o.is(flagAbandoned) {
+		err = nil // unlinked: there is nothing left to be stored
+	}
+	for _, w := range waiters {
+		w <- err
+	}
+}
+
+// successor carries the bytes of a Put that has ended without storing them. Called with mu held.
+func (u *Uploader) successor(o *op, done bool) *op {
+	g := o.gen
+	if g == nil {
+		return nil
+	}
+	if g.op != nil && g.op != o {
+		return g.op
+	}
+	if done || u.fold.ops[o.id] == o && !o.is(flagAbandoned) || g.file == nil || g.file.gone {
+		return nil
+	}
+	for _, x := range u.fold.queues[g.file.key] {
+		if x != o && x.kind == opPut && x.gen.file == g.file && x.is(flagSealed) && !x.is(flagAbandoned) {
+			return x
+		}
+	}
+	return nil
 }
 
 // await waits for an outcome, or for the end of ctx.

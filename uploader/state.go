@@ -53,11 +53,16 @@ type op struct {
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
+	parked    bool               // failed before, waits for its turn among those
+	alone     bool               // Delete: not in a batch
+	confirmed time.Time          // Delete: when the version that is to go was seen last; zero = by a process before
 	replaced  *File              // Move: what the target's handles have
 	carried   *File              // Move: what the source's handles have, while it has the new name
 	reread    bool               // Move: a changed source was read again
 	upload    *multipart         // Put of a large generation
 	cancel    context.CancelFunc // of the running round
+	commits   bool               // Put: the request of the running round that makes the object has begun
+	stopped   bool               // Put: the running round was cancelled, nobody wants its outcome
 	waiters   []chan error       // told the outcome of each round
 	shown     shown              // what the counters of Status hold of it
 }

@@ -11,12 +11,6 @@ import (
 // maxItems bounds the list of a Status.
 const maxItems = 1000
 
-// Wait looks at what is left once in manyWait while there are more than manyOps.
-const (
-	manyOps  = 1000
-	manyWait = 100 * time.Millisecond
-)
-
 // shown is what the counters hold of one operation.
 type shown struct {
 	in    *int // the counter that it is in, nil = none
@@ -110,76 +104,6 @@ func (o *op) item() Item {
 		i.Err = o.err.Error()
 	}
 	return i
-}
-
-// Wait waits until everything sealed or logged at keys that begin with prefix
-// ("" = all) is in the store or has failed for now, the queue is paused, or ctx
-// ends, and tells what is left. What has failed goes on being retried; waiting
-// for it could last for ever. Open files and removals that open files hold back do
-// not count. What has not failed yet is sent without its settle time.
-func (u *Uploader) Wait(ctx context.Context, prefix string) (Left, error) {
-	u.hurry(prefix)
-	for {
-		u.mu.Lock()
-		left := u.left(prefix)
-		changed := u.changed
-		paused := time.Now().Before(u.pause.until)
-		u.mu.Unlock()
-		if left.Ops == left.Failed || paused {
-			return left, nil
-		}
-		select {
-		case <-changed:
-			if left.Ops > manyOps { // a look at all of them for each that ends would be too much
-				sleep(ctx, manyWait)
-			}
-			if prefix == "" {
-				u.hurry(prefix)
-			}
-		case <-ctx.Done():
-			return left, ctx.Err()
-		case <-u.ctx.Done():
-			return left, ErrClosed
-		}
-	}
-}
-
-// hurry ends the settle times below a prefix.
-func (u *Uploader) hurry(prefix string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now := time.Now()
-	for key, q := range u.fold.queues {
-		if o := q.head(); strings.HasPrefix(key, prefix) && o.rounds == 0 && o.notBefore.After(now) && !o.running {
-			u.at(o, now)
-		}
-	}
-	if len(u.batch) > 0 {
-		u.batchAt = now
-		u.poke()
-	}
-}
-
-// left counts what Wait waits for. Called with mu held.
-func (u *Uploader) left(prefix string) Left {
-	var l Left
-	for _, o := range u.fold.ops {
-		if o.state() == StateOpen || !strings.HasPrefix(o.key, prefix) && !(o.to != "" && strings.HasPrefix(o.to, prefix)) {
-			continue
-		}
-		if o.after != "" && u.fold.gens[o.after] != nil && u.fold.gens[o.after].op != nil && u.fold.gens[o.after].op.state() == StateOpen {
-			continue // the old name of a file that is still being written
-		}
-		if o.hold != nil && !o.hold.released {
-			continue // an open file still reads what would be removed
-		}
-		l.Ops++
-		l.Bytes += o.shown.bytes
-		if o.rounds > 0 {
-			l.Failed++
-		}
-	}
-	return l
 }
 
 // Retry lets everything that has failed be tried at once, and ends a pause.

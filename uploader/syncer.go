@@ -6,18 +6,17 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 const (
-	releaseEvery = time.Second // group syncs of what has been committed
-	logTooLarge  = 16 << 20    // bytes of log, mostly dead, that call for a checkpoint
-	recordSize   = 512         // bytes, what a live operation takes in a log about
+	releaseEvery = time.Second     // group syncs of what has been committed
+	lastSync     = 5 * time.Second // Close waits so long for one
+	logTooLarge  = 16 << 20        // bytes of log, mostly dead, that call for a checkpoint
+	recordSize   = 512             // bytes, what a live operation takes in a log about
 )
 
-// syncLoop gives spool space back: what has been committed leaves after the
-// next sync, and where the store's own writes are not stable by themselves, after the store's (I2).
+// syncLoop gives spool space back: the files of what has been committed go with the next sync of the log (I2).
 func (u *Uploader) syncLoop() {
 	for {
 		select {
@@ -33,7 +32,8 @@ func (u *Uploader) syncLoop() {
 	}
 }
 
-// drainTrash releases what nobody needs any more.
+// drainTrash releases what nobody needs any more. That is in the log, and the spool removes no file
+// before the log is on the disk; where the sync fails, a later one will do it.
 func (u *Uploader) drainTrash(ctx context.Context) {
 	u.mu.Lock()
 	trash := u.trash
@@ -42,44 +42,40 @@ func (u *Uploader) drainTrash(ctx context.Context) {
 	if len(trash) == 0 {
 		return
 	}
-	if err := u.syncAll(ctx); err != nil {
-		u.log.Warn("sync before spool space is given back failed, will be tried again", zap.Error(err))
-		u.mu.Lock()
-		u.trash = append(trash, u.trash...)
-		u.mu.Unlock()
-		poke(u.sync)
-		return
-	}
 	for _, c := range trash {
 		c.Release()
+	}
+	if err := u.spool.Sync(ctx); err != nil {
+		u.log.Warn("sync of the spool failed, will be tried again", zap.Error(err))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.released = time.Now()
 }
 
-func (u *Uploader) syncAll(ctx context.Context) error {
-	if s, ok := u.store.(store.Syncer); ok {
-		if err := s.Sync(ctx); err != nil {
-			return err
-		}
+// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so. What it refers to is put on the disk
+// before, so that those who wait for mu wait for the new log alone.
+func (u *Uploader) maybeCheckpoint() {
+	if !u.checkpointDue() {
+		return
 	}
-	return u.spool.Sync(ctx)
+	if err := u.spool.Sync(u.ctx); err != nil {
+		return // the spool has logged it
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
+		u.log.Error("checkpoint of the log failed", zap.Error(err))
+	}
 }
 
-// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so.
-func (u *Uploader) maybeCheckpoint() {
+func (u *Uploader) checkpointDue() bool {
 	_, logBytes := u.spool.Usage()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	live := int64(len(u.fold.ops)+len(u.fold.quar)) * recordSize
 	drained := live == 0 && logBytes > logTooLarge/16
-	if len(u.trash) > 0 || !drained && (logBytes < logTooLarge || logBytes < 4*live) {
-		return
-	}
-	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
-		u.log.Error("checkpoint of the log failed", zap.Error(err))
-	}
+	return len(u.trash) == 0 && (drained || logBytes >= logTooLarge && logBytes >= 4*live)
 }
 
 // snapshot gives the whole fold as records. Called with mu held.

@@ -27,21 +27,23 @@ var (
 // concurrent use; none but those that say so waits for the store.
 type Uploader struct {
 	// constant after New
-	cfg    Config
-	store  store.Store
-	spool  *spool.Spool
-	log    *zap.Logger
-	limits store.Limits
-	slots  chan struct{} // one per store request in flight
-	parts  chan struct{} // one per part in flight: large files leave room for small ones
-	wake   chan struct{} // the dispatcher has something to look at
-	sync   chan struct{} // the syncer has something to release
-	wg     sync.WaitGroup
-	teller sync.WaitGroup  // tells the events, the workers' last ones included
-	ctx    context.Context //nolint:containedctx // of the workers, ended by Close
-	cancel context.CancelFunc
-	events eventQueue
-	append func(...*spool.Record) error // to the log
+	cfg     Config
+	store   store.Store
+	spool   *spool.Spool
+	log     *zap.Logger
+	limits  store.Limits
+	slots   chan struct{} // one per store request in flight
+	retries chan struct{} // one per request of an operation that has failed before: others always find slots
+	parts   chan struct{} // one per part in flight: large files leave room for small ones
+	wake    chan struct{} // the dispatcher has something to look at
+	sync    chan struct{} // the syncer has something to release
+	wg      sync.WaitGroup
+	teller  sync.WaitGroup  // tells the events, the workers' last ones included
+	ctx     context.Context //nolint:containedctx // of the workers, ended by Close
+	cancel  context.CancelFunc
+	events  eventQueue
+	syncs   storeSyncs
+	append  func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold
@@ -51,13 +53,18 @@ type Uploader struct {
 	batch    []*op
 	batchAt  time.Time
 	running  int // operations, not requests
+	resting  int // of those under way: that wait without a place
 	large    int // of them: files in parts
 	bigWait  []*op
+	retrying int   // of those running: that have failed before
+	parked   []*op // failed before and ready, but enough of them run
 	pause    pause
 	trash    []*spool.Content
 	released time.Time // when some of it was given back last: its files go with the next group sync
 	counts   Counts
 	lastErr  string
+	ends     int           // operations that have ended, and rounds that have failed, since New
+	looks    int           // how often Wait has looked at all that is pending
 	changed  chan struct{} // closed and replaced whenever an operation ends or fails
 	started  bool
 	closed   bool
@@ -73,7 +80,8 @@ func New(c Config) (*Uploader, error) {
 	u := &Uploader{
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
 		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
-		wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		retries: make(chan struct{}, max(1, c.Requests/2)),
+		wake:    make(chan struct{}, 1), sync: make(chan struct{}, 1),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
 	}
 	u.events.init()
@@ -119,7 +127,9 @@ func (u *Uploader) Close(ctx context.Context) (left int, err error) {
 	}
 	u.events.close() // after the last worker: what it did is told, too
 	u.teller.Wait()
-	u.drainTrash(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSync)
+	defer cancel()
+	u.drainTrash(ctx)
 	return left, err
 }
 
@@ -156,6 +166,12 @@ func (u *Uploader) follow() {
 	}
 	for _, o := range f.moved {
 		u.count(o)
+		if u.fold.ops[o.id] != o {
+			u.ends++
+		}
+		if u.fold.ops[o.id] != o && !o.running {
+			u.passOn(o, false, nil)
+		}
 	}
 	for _, k := range f.heads {
 		u.consider(f.queues[k].head())

@@ -19,7 +19,12 @@ import (
 type controller struct{ s *session }
 
 func (s *session) status() *mountStatus {
-	state := "mounted"
+	state := "mounting"
+	select {
+	case <-s.mounted:
+		state = "mounted"
+	default:
+	}
 	if s.draining.Load() {
 		state = "draining"
 	}
@@ -27,9 +32,18 @@ func (s *session) status() *mountStatus {
 	return &mountStatus{
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
-		Spool: s.state, SpoolBytes: used,
+		Spool: s.state, SpoolBytes: used, SpoolFree: freeOn(s.state),
 		Uploads: uploadsOf(s.uploader.Status()), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(),
 	}
+}
+
+// freeOn is what an ordinary user may still write on the disk of a directory, in bytes; -1 = not known.
+func freeOn(dir string) int64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return -1
+	}
+	return int64(st.Bavail) * st.Bsize
 }
 
 func (c *controller) Status(context.Context) (any, error) { return c.s.status(), nil }
@@ -71,7 +85,12 @@ func (c *controller) prefixes(path string) ([]string, error) {
 	return []string{""}, nil
 }
 
-func (c *controller) Unmount(context.Context) error {
+func (c *controller) Unmount(ctx context.Context) error {
+	select {
+	case <-c.s.mounted:
+	case <-ctx.Done():
+		return fmt.Errorf("%s is not mounted yet: %w", c.s.mountpoint, ctx.Err())
+	}
 	err := c.s.fuse.Unmount()
 	if errors.Is(err, fs.ErrBusy) {
 		return fmt.Errorf("%s is in use: close what has files open or its working directory in it (`fuser -vm %s` names it), then try again",

@@ -87,5 +87,9 @@ func (s *session) unmountWhateverHappens() {
 		s.log.Error("mount not taken away", zap.Error(err))
 		return
 	}
-	<-s.fuse.Done()
+	select {
+	case <-s.fuse.Done():
+	case <-time.After(stopGrace): // detached, but in use: the end of this process ends that
+		s.log.Warn("programs still have files open in the mount that was taken away: they get errors when this process ends")
+	}
 }

@@ -41,7 +41,9 @@ type session struct {
 	uploader *uploader.Uploader
 	cache    *cache.Cache
 	vfs      *vfs.FS
+	notifier *fs.Notifier
 	fuse     *fs.Server
+	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
 	draining atomic.Bool
 	closers  []func()
@@ -58,7 +60,7 @@ func (s *session) close() {
 
 // openSession builds everything and mounts. On an error nothing is left behind.
 func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, daemon bool) (_ *session, err error) {
-	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now()}
+	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -103,7 +105,10 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 	if err := s.assemble(recovery, cacheDir); err != nil {
 		return nil, err
 	}
-	return s, s.publish()
+	if err := s.publish(); err != nil {
+		return nil, err
+	}
+	return s, s.mount()
 }
 
 // openSpool waits for an earlier daemon that still drains, at most 10 s, and
@@ -137,7 +142,7 @@ func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery,
 	}
 }
 
-// assemble puts the engines together and mounts them.
+// assemble puts the engines together.
 func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	cfg, log := s.cfg, s.log
 	known := attrs.New(s.backend.store, attrs.Config{
@@ -165,14 +170,23 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	s.onClose(s.vfs.Close)
 	up.Start()
 	s.onClose(s.stopUploads)
+	s.notifier = notifier
+	return nil
+}
+
+// mount is the last step: whatever can be seen can be controlled.
+func (s *session) mount() (err error) {
 	s.fuse, err = fs.Mount(s.mountpoint, s.vfs, fs.Options{
-		FsName: "s3levelfs:" + cfg.Bucket, ReadOnly: cfg.ReadOnly, AllowOther: cfg.AllowOther,
-		Notifier: notifier, SyncNames: s.spool.Sync, Log: log.Named("fs"),
+		FsName: "s3levelfs:" + s.cfg.Bucket, ReadOnly: s.cfg.ReadOnly, AllowOther: s.cfg.AllowOther,
+		Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log.Named("fs"),
 	})
 	if err != nil {
 		return mountFailed(err)
 	}
+	close(s.mounted)
 	s.onClose(s.unmountWhateverHappens)
+	s.log.Info("mounted", zap.String("mountpoint", s.mountpoint), zap.String("bucket", s.cfg.Bucket),
+		zap.String("version", version))
 	return nil
 }
 
@@ -205,22 +219,20 @@ func (s *session) publish() error {
 	socket := filepath.Join(s.state, "control")
 	server, err := telemetry.Serve(socket, &controller{s}, s.log.Named("control"))
 	if err != nil {
-		return err
+		return withCode(exitConfig, err)
 	}
 	s.onClose(server.Close)
 	reg, err := registry()
 	if err != nil {
-		return err
+		return withCode(exitConfig, err)
 	}
 	m := telemetry.Mount{
 		Mountpoint: s.mountpoint, Socket: socket, PID: os.Getpid(),
 		Bucket: s.cfg.Bucket, Identity: s.backend.identity.ID, State: s.state,
 	}
 	if err := reg.Add(m); err != nil {
-		return fmt.Errorf("registry of mounts: %w", err)
+		return withCode(exitConfig, fmt.Errorf("registry of mounts: %w", err))
 	}
 	s.onClose(func() { _ = reg.Remove(m.Mountpoint, m.PID) })
-	s.log.Info("mounted", zap.String("mountpoint", s.mountpoint), zap.String("bucket", s.cfg.Bucket),
-		zap.String("version", version))
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 // mountStatus is what a running mount says of itself; `status --json` prints it.
 type mountStatus struct {
 	Mountpoint string                 `json:"mountpoint"`
-	State      string                 `json:"state"` // mounted, draining
+	State      string                 `json:"state"` // mounting, mounted, draining
 	PID        int                    `json:"pid"`
 	Version    string                 `json:"version"`
 	Started    time.Time              `json:"started"`
@@ -28,10 +28,14 @@ type mountStatus struct {
 	Identity   string                 `json:"identity_id,omitempty"`
 	Spool      string                 `json:"spool_dir"`
 	SpoolBytes int64                  `json:"spool_bytes"`
+	SpoolFree  int64                  `json:"spool_free"` // bytes on its disk; -1 = not known
 	Uploads    uploadStatus           `json:"uploads"`
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
 }
+
+// lowDisk is the room, in bytes, below which a disk counts as full: one write of a program.
+const lowDisk = 2 << 20
 
 // left counts what is not in the bucket yet.
 func (s *mountStatus) left() telemetry.Left {
@@ -141,6 +145,9 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("paused", "%s", u.Paused)
 	}
 	line("spool", "%s in %s", bytesText(s.SpoolBytes), s.Spool)
+	if s.SpoolFree >= 0 && s.SpoolFree < lowDisk {
+		line("", "its disk is full (%s left): programs get ENOSPC until uploads or you make room", bytesText(s.SpoolFree))
+	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
 	var kinds []string
 	for k, n := range s.Requests.Count {

@@ -76,7 +76,8 @@ func (d *due) end(key string, k *dueKey) {
 	close(k.told)
 }
 
-// rename moves the marks of key, or with directory keys of all below.
+// rename moves the marks of key, or with directory keys of all below. What is sent under the new
+// name may be another generation, whose event ends the mark.
 func (d *due) rename(from, to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,9 +89,11 @@ func (d *due) rename(from, to string) {
 	}
 	for key, k := range moved {
 		delete(d.keys, key)
-		if old := d.keys[to+key[len(from):]]; old != nil {
-			close(old.told)
+		if d.keys[to+key[len(from):]] != nil {
+			close(k.told) // the new name has a mark of its own
+			continue
 		}
+		k.gen = ""
 		d.keys[to+key[len(from):]] = k
 	}
 }

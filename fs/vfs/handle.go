@@ -26,6 +26,7 @@ type Handle struct {
 	stream cache.Stream
 
 	changed  atomic.Bool // it has written something
+	resized  atomic.Bool // it was pinned to a version of another size, and Resized has not told yet
 	mu       sync.Mutex
 	released bool
 }
@@ -54,8 +55,8 @@ func (h *Handle) Writable() bool {
 func (h *Handle) KeepCache() bool { return true }
 
 // ReadAt reads like pread(2): n < len(p) with a nil error means end of file. A
-// version that is gone gives ESTALE, unless no handle of it has returned a byte
-// yet: then the reader goes on with the newer one.
+// version that is gone gives ESTALE, unless nobody has got a byte of it yet by this
+// inode: then the reader goes on with the newer one.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !h.Readable() {
 		return 0, fail("read", h.path, syscall.EBADF)
@@ -65,8 +66,11 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		n, err := s.read(ctx, h.fs.cache, &h.stream, p, off)
 		switch {
 		case err == nil, err == io.EOF: //nolint:errorlint // a failure whose cause is an EOF is not the file's end
-			if n > 0 && s.stored() && !h.of.returning(s.obj) {
+			switch {
+			case n > 0 && s.stored() && !h.of.returning(s.obj):
 				continue // pinned to a newer version meanwhile: what was read is not of it
+			case n > 0:
+				h.of.served.Store(true)
 			}
 			return n, nil
 		// Bytes in front of a failure are not returned: the kernel takes a short
@@ -80,7 +84,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // recover tells whether a failed read is worth another try: the file's source
 // has moved on, or the handles could be pinned to a newer version.
 func (h *Handle) recover(ctx context.Context, s source, err error) bool {
-	if now := h.of.source(); now.local != s.local || now.kept != s.kept || versionOf(&now.obj) != versionOf(&s.obj) {
+	if h.of.source().differs(s) {
 		return true
 	}
 	if !s.stored() || !isVersionGone(err) {
@@ -91,29 +95,48 @@ func (h *Handle) recover(ctx context.Context, s source, err error) bool {
 		return false
 	}
 	n, err := h.fs.refind(ctx, "read", path)
-	if err != nil || n.dir || n.link {
+	switch {
+	case h.of.source().differs(s): // the news of our own change came meanwhile
+		return true
+	case err != nil || n.dir || n.link:
 		return false
-	}
-	if n.pending() {
+	case n.pending():
 		h.fs.localize(h.of, n.target.Key)
 		return true
-	}
-	if versionOf(n.obj) == versionOf(&s.obj) {
+	case versionOf(n.obj) == versionOf(&s.obj):
 		return false
 	}
 	h.fs.foreign(path, &n)
-	return h.of.repin(*n.obj)
+	if !h.of.repin(*n.obj) {
+		return false
+	}
+	if n.obj.Size != s.obj.Size {
+		h.resized.Store(true)
+	}
+	return true
+}
+
+// Resized tells, once, that reads go on with a version of another size than the kernel was told.
+func (h *Handle) Resized() bool { return h.resized.CompareAndSwap(true, false) }
+
+// now is the path that the file has now, for questions about it; "" once it has none.
+func (h *Handle) now() string {
+	path, _ := h.fs.policy.PathOf(h.fs.keyOf(h.of))
+	return path
 }
 
 // readError gives a read's failure its number. A refused read says nothing of
-// the file's existence: only a listing without it does.
+// the file's existence: only a listing without it does, and only of the name that the
+// file has now.
 func (h *Handle) readError(ctx context.Context, err error) error {
 	switch {
 	case isVersionGone(err):
 		return errors.Join(fail("read", h.path, syscall.ESTALE), err)
 	case errors.Is(err, store.ErrPermission):
-		if _, err2 := h.fs.refind(ctx, "read", h.path); isAbsent(err2) {
-			return fail("read", h.path, syscall.ENOENT)
+		if path := h.now(); path != "" {
+			if _, err2 := h.fs.refind(ctx, "read", path); isAbsent(err2) {
+				return fail("read", path, syscall.ENOENT)
+			}
 		}
 		return fail("read", h.path, syscall.EACCES)
 	case errors.Is(err, store.ErrArchived):
@@ -165,6 +188,15 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	}
 	h.fs.leave(h.of)
 	return err
+}
+
+// filled notes that the kernel has whole pages of what was written: of parts of a page that it
+// had not read before it keeps nothing.
+func (h *Handle) filled(off int64, n int) {
+	const page = 4096 // the smallest page of any machine
+	if first := (off + page - 1) / page; (off+int64(n))/page > first {
+		h.of.served.Store(true)
+	}
 }
 
 // write runs a change of the file's bytes. An event will tell of its upload, and from

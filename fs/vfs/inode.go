@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // inode is one entry of the inode table: a key that the kernel, or an open
@@ -16,6 +17,10 @@ type inode struct {
 	version string // the version that gen stands for; "" = not known yet
 	open    int    // open files: the entry outlives Forget while > 0
 	known   bool   // the kernel holds a reference
+
+	// served: bytes of this generation were given to the kernel or taken from it, which may
+	// have kept them in pages that outlive the handle. Each generation has its own.
+	served *atomic.Bool
 }
 
 // inodes is the inode table. It has its own lock, the innermost of the package
@@ -75,12 +80,13 @@ func (t *inodes) look(key, version string, local, known bool) (ino, gen uint64) 
 	defer t.mu.Unlock()
 	n := t.byKey[key]
 	if n == nil {
-		n = &inode{ino: t.free(key), gen: 1, key: key, version: version}
+		n = &inode{ino: t.free(key), gen: 1, key: key, version: version, served: new(atomic.Bool)}
 		t.byKey[key], t.byIno[n.ino] = n, n
 	}
 	if version != "" && n.version != version {
 		if n.version != "" && !local {
 			n.gen++
+			n.served = new(atomic.Bool)
 		}
 		n.version = version
 	}
@@ -107,13 +113,21 @@ func (t *inodes) live(key string) uint64 {
 	return 0
 }
 
-// hold counts an open file of ino, which keeps the entry; drop ends it.
-func (t *inodes) hold(ino uint64) {
+// hold counts an open file of ino, which keeps the entry; drop ends it. It gives the mark of
+// the generation that was opened: a mark that is set, where a newer one has taken its place.
+func (t *inodes) hold(ino, gen uint64) (served *atomic.Bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.byIno[ino]; n != nil {
+	n := t.byIno[ino]
+	if n != nil {
 		n.open++
 	}
+	if n != nil && n.gen == gen {
+		return n.served
+	}
+	served = new(atomic.Bool)
+	served.Store(true)
+	return served
 }
 
 func (t *inodes) drop(ino uint64) {

@@ -36,12 +36,18 @@ func wanted(flags uint32) levels.Perm {
 // mean nothing here. The version is that of a listing at most Config.MetadataTTL
 // old. A directory gives EISDIR, a symlink ELOOP.
 func (v *FS) Open(ctx context.Context, path string, flags uint32) (*Handle, error) {
+	return v.OpenIf(ctx, path, flags, nil)
+}
+
+// OpenIf is Open where accept, if not nil, agrees to what O_TRUNC is about to empty; its error is
+// the open's, and nothing is changed then. Of what it is told, number, generation and type are right.
+func (v *FS) OpenIf(ctx context.Context, path string, flags uint32, accept func(Attr) error) (*Handle, error) {
 	return steady(ctx, v, path, func() (*Handle, error) {
 		n, err := v.find(ctx, "open", path)
 		if err != nil {
 			return nil, err
 		}
-		return v.openNode(ctx, &n, flags)
+		return v.openNode(ctx, &n, flags, accept)
 	}, func(h *Handle) {
 		if err := h.Release(context.WithoutCancel(ctx)); err != nil {
 			v.log.Debug("handle of a renamed file", zap.String("path", path), zap.Error(err))
@@ -49,7 +55,7 @@ func (v *FS) Open(ctx context.Context, path string, flags uint32) (*Handle, erro
 	})
 }
 
-func (v *FS) openNode(ctx context.Context, n *node, flags uint32) (*Handle, error) {
+func (v *FS) openNode(ctx context.Context, n *node, flags uint32, accept func(Attr) error) (*Handle, error) {
 	const op = "open"
 	switch {
 	case n.dir:
@@ -72,7 +78,18 @@ func (v *FS) openNode(ctx context.Context, n *node, flags uint32) (*Handle, erro
 			return nil, err
 		}
 	}
-	return v.openWrite(ctx, n, flags, uploader.OpenOptions{Truncate: flags&syscall.O_TRUNC != 0})
+	o := uploader.OpenOptions{Truncate: flags&syscall.O_TRUNC != 0}
+	if o.Truncate && accept != nil {
+		a, _, err := v.describe(ctx, n, true)
+		if err != nil {
+			return nil, err
+		}
+		a.Ino, a.Gen = v.number(n, false)
+		if err := accept(a); err != nil {
+			return nil, err
+		}
+	}
+	return v.openWrite(ctx, n, flags, o)
 }
 
 // readsOwn drops Get from what an open needs where the bytes are this mount's
@@ -88,16 +105,12 @@ func (v *FS) readsOwn(n *node, want levels.Perm) levels.Perm {
 // may have been committed meanwhile: then it is found again.
 func (v *FS) openRead(ctx context.Context, n *node, flags uint32) (*Handle, error) {
 	for range 3 {
-		of := v.share(n)
-		h := newHandle(v, of, n.path, flags)
 		if !n.pending() {
-			return h, nil
+			return newHandle(v, v.share(n, nil), n.path, flags), nil
 		}
-		if f := v.up.File(n.target.Key); f != nil {
-			of.attach(f)
-			return h, nil
+		if local := v.up.File(n.target.Key); local != nil {
+			return newHandle(v, v.share(n, local), n.path, flags), nil
 		}
-		v.leave(of)
 		again, err := v.find(ctx, "open", n.path)
 		if err != nil {
 			return nil, err
@@ -144,11 +157,12 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	if n.obj == nil || o.Truncate || !settled(info) {
 		n.info, n.own = &info, true
 	}
-	of := v.share(n)
-	of.addWriter(f)
-	if info.Gen != "" {
-		v.localize(of, t.Key)
+	var local *uploader.File
+	if info.Gen != "" || n.obj == nil {
+		local = f.Share()
 	}
+	of := v.share(n, local)
+	of.addWriter(f)
 	h := newHandle(v, of, n.path, flags)
 	h.writer = f
 	return h, nil
@@ -224,7 +238,7 @@ func (v *FS) Create(ctx context.Context, path string, flags, mode uint32) (*Hand
 	case err == nil && flags&syscall.O_EXCL != 0:
 		return nil, Attr{}, fail(op, path, syscall.EEXIST)
 	case err == nil:
-		h, err = v.openNode(ctx, &n, flags)
+		h, err = v.openNode(ctx, &n, flags, nil)
 	case isAbsent(err):
 		h, err = v.createNew(ctx, &n, flags, mode)
 	}

@@ -39,8 +39,10 @@ type openFile struct {
 	// bytes move to a kept file. It is taken before mu.
 	switching sync.RWMutex
 
-	returned atomic.Bool // some handle has returned bytes of obj: no re-pin
-	timed    atomic.Bool // utimens came after the last write
+	// served is the inode generation's: the kernel may have pages of it, from this open file or
+	// from an earlier one, so that no handle may be pinned to another version.
+	served *atomic.Bool // constant
+	timed  atomic.Bool  // utimens came after the last write
 
 	mu      sync.Mutex
 	obj     store.Object
@@ -79,6 +81,11 @@ func (s source) length() int64 {
 		return s.local.Info().Size
 	}
 	return s.obj.Size
+}
+
+// differs tells whether the bytes come from elsewhere than with old.
+func (s source) differs(old source) bool {
+	return s.local != old.local || s.kept != old.kept || s.obj.Key != old.obj.Key || versionOf(&s.obj) != versionOf(&old.obj)
 }
 
 // stored: the bytes are those of a version in the store.
@@ -129,6 +136,13 @@ func (o *openFile) addWriter(f *uploader.File) {
 	o.writers = append(o.writers, f)
 }
 
+// written tells whether some handle can write the file.
+func (o *openFile) written() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.writers) > 0
+}
+
 // takeWriter ends a handle's write handle. It reports whether the caller is to release
 // it: not if it has been, nor if the other handles still see its file.
 func (o *openFile) takeWriter(f *uploader.File) bool {
@@ -147,12 +161,12 @@ func (o *openFile) takeWriter(f *uploader.File) bool {
 	return true
 }
 
-// repin makes the handles follow obj, a newer version, while none of them has
-// returned a byte of the old one.
+// repin makes the handles follow obj, a newer version, while nobody has got a byte of the
+// old one by way of this inode.
 func (o *openFile) repin(obj store.Object) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.returned.Load() || o.local != nil || o.kept != nil || o.lost {
+	if o.served.Load() || o.local != nil || o.kept != nil || o.lost {
 		return false
 	}
 	o.obj, o.carried = obj, false
@@ -160,14 +174,14 @@ func (o *openFile) repin(obj store.Object) bool {
 }
 
 // returning notes that bytes of obj are about to be returned, after which no newer
-// version will do. It reports false when the handles follow another one by now.
+// version will do, on this inode. It reports false when the handles follow another one by now.
 func (o *openFile) returning(obj store.Object) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.local == nil && o.kept == nil && versionOf(&o.obj) != versionOf(&obj) && !o.carried {
 		return false
 	}
-	o.returned.Store(true)
+	o.served.Store(true)
 	return true
 }
 

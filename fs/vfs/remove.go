@@ -26,10 +26,21 @@ func (v *FS) Unlink(ctx context.Context, path string) error {
 	}
 	o := uploader.RemoveOptions{Wait: v.firstRemove(n.target)}
 	of := v.opened(n.target.Key)
+	removed := func(bool) {}
 	if of != nil && (n.obj != nil || n.info.Base.State == uploader.Present) {
-		o.Hold, o.Wait = uploader.NewHold(), false
+		kept := false
+		if o.Wait {
+			if removed, kept, err = v.keepForProof(ctx, of); err != nil {
+				return wrap(op, path, err)
+			}
+		}
+		if !kept {
+			o.Hold, o.Wait = uploader.NewHold(), false
+		}
 	}
-	if err := v.up.Remove(ctx, n.target.Key, n.base(), o); err != nil {
+	err = v.up.Remove(ctx, n.target.Key, n.base(), o)
+	removed(err == nil)
+	if err != nil {
 		if o.Hold != nil {
 			v.up.Release(o.Hold)
 		}
@@ -78,22 +89,6 @@ func (v *FS) removable(op string, n *node) error {
 		return err
 	}
 	return v.need(op, n.path, n.target, levels.Delete)
-}
-
-// firstRemove tells whether nothing has been removed in the level yet: then the
-// store's answer is waited for.
-func (v *FS) firstRemove(t levels.Target) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return !v.first[t.Prefix].removed
-}
-
-func (v *FS) removedHere(t levels.Target) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	seen := v.first[t.Prefix]
-	seen.removed = true
-	v.first[t.Prefix] = seen
 }
 
 // removeFailed: a version that the remover did not know of is not removed.

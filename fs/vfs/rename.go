@@ -248,17 +248,30 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 			entries = append(entries, uploader.DirEntry{Key: obj.Key, ETag: obj.ETag, Size: obj.Size})
 		}
 	}
-	for _, e := range entries {
-		v.due.mark(strings.TrimSuffix(to+e.Key[len(from):], "/"))
-	}
+	marked := v.markMoved(from, to, entries)
 	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
-		for _, e := range entries {
-			v.due.clear(strings.TrimSuffix(to+e.Key[len(from):], "/"))
+		for _, key := range marked {
+			v.due.clear(key)
 		}
 		return v.renameFailed(m, err)
 	}
 	v.movedDir(m)
 	return nil
+}
+
+// markMoved marks what is about to get a new name as due there: entries of the store, and what is
+// pending, which may be committed under the new name before the tables know of it.
+func (v *FS) markMoved(from, to string, entries []uploader.DirEntry) (marked []string) {
+	keys := v.due.below(from)
+	for _, e := range entries {
+		keys = append(keys, e.Key)
+	}
+	for _, key := range keys {
+		key = strings.TrimSuffix(to+key[len(from):], "/")
+		v.due.mark(key)
+		marked = append(marked, key)
+	}
+	return marked
 }
 
 // movedDir tells the tables of a directory's new name.

@@ -58,7 +58,7 @@ func (v *FS) truncate(ctx context.Context, n *node, size int64) error {
 	if size == 0 {
 		flags |= syscall.O_TRUNC
 	}
-	h, err := v.openNode(ctx, n, flags)
+	h, err := v.openNode(ctx, n, flags, nil)
 	if err != nil {
 		return err
 	}

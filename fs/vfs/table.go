@@ -3,12 +3,25 @@ package vfs
 import (
 	"slices"
 	"strings"
+
+	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // share gives the open file of a node, a new one where none has its version, and
 // counts a handle. An open file of another version, which no local write
-// has touched, loses its name to the new one.
-func (v *FS) share(n *node) *openFile {
+// has touched, loses its name to the new one. local is a read handle on the uploader's file where
+// the node's bytes are there, and passes into the open file's hands: none can be found, not even for
+// a moment, that does not know where its bytes are.
+func (v *FS) share(n *node, local *uploader.File) *openFile {
+	of, made := v.enter(n, local)
+	if local != nil && !made {
+		of.attach(local)
+	}
+	return of
+}
+
+// enter is share under the lock of the tables; made: the open file is new, and has local.
+func (v *FS) enter(n *node, local *uploader.File) (of *openFile, made bool) {
 	ino, gen := v.number(n, false)
 	version := ""
 	switch {
@@ -19,24 +32,24 @@ func (v *FS) share(n *node) *openFile {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	of := v.open[n.target.Key]
+	of = v.open[n.target.Key]
 	if of != nil && of.version != "" && version != "" && of.version != version {
 		v.unname(of)
 		of = nil
 	}
-	if of == nil {
-		of = &openFile{ino: ino, gen: gen, key: n.target.Key, version: version, named: true}
+	if made = of == nil; made {
+		of = &openFile{ino: ino, gen: gen, key: n.target.Key, version: version, named: true, local: local}
 		if n.obj != nil {
 			of.obj = *n.obj
 		}
 		v.open[of.key] = of
-		v.inodes.hold(ino)
+		of.served = v.inodes.hold(ino, gen)
 	}
 	if version == "" {
 		of.version = ""
 	}
 	of.handles++
-	return of
+	return of, made
 }
 
 // unname takes the name from an open file; its number finds it from now on.

@@ -31,6 +31,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 		n, err = f.WriteAt(ctx, p, off)
 		return err
 	})
+	h.filled(off, n)
 	return n, wrap("write", h.path, err)
 }
 

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -61,6 +62,27 @@ func Create(path string, format Format, frames []byte) (*File, error) {
 		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), f.Close(), removeIfThere(f.Name()))
 	}
 	return &File{f: f, size: int64(FileHeaderSize + len(frames))}, nil
+}
+
+// Rewrite makes the file at path as Create does, with the first size bytes of r, a file of the same format, after it has
+// checked each frame of them: for a disk that did not take what is still in memory.
+func Rewrite(path string, format Format, r io.ReaderAt, size int64) (*File, error) {
+	b := make([]byte, size)
+	if _, err := r.ReadAt(b, 0); err != nil {
+		return nil, err
+	}
+	header := format.Header()
+	if !bytes.HasPrefix(b, header) {
+		return nil, ErrHeader
+	}
+	for rest := b[len(header):]; len(rest) > 0; {
+		_, _, n, err := Parse(rest)
+		if err != nil {
+			return nil, fmt.Errorf("at %d: %w", len(b)-len(rest), err)
+		}
+		rest = rest[n:]
+	}
+	return Create(path, format, b[len(header):])
 }
 
 func fill(f *os.File, b []byte) error {

@@ -30,7 +30,13 @@ type world struct {
 
 func newWorld(t *testing.T, options ...string) *world {
 	t.Helper()
-	w := &world{top: t.TempDir()}
+	return newWorldIn(t, t.TempDir(), options...)
+}
+
+// newWorldIn is newWorld in a directory that the test has made ready.
+func newWorldIn(t *testing.T, top string, options ...string) *world {
+	t.Helper()
+	w := &world{top: top}
 	w.server = rig.StartServer(t, filepath.Join(w.top, "data"))
 	w.proxy = rig.StartProxy(t, w.server.Endpoint)
 	w.foreign = w.server.Client(t)
@@ -60,6 +66,10 @@ type status struct {
 	Uploads struct {
 		Queued, Sending, Failed int
 		Items                   []struct{ Key, State, Error string }
+	}
+	SpoolFree int64 `json:"spool_free"`
+	Requests  struct {
+		LastError string `json:"last_error"`
 	}
 }
 

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			"local":    mount.Local(),
 			"loopback": loopback,
 		},
-		Programs: map[string]func([]string) int{"lock": lockProgram, "read": readProgram, "trymount": tryMount},
+		Programs: map[string]func([]string) int{"lock": lockProgram, "read": readProgram, "trymount": tryMount, "tryabort": tryAbort},
 	}))
 }
 

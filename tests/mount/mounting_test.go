@@ -40,6 +40,35 @@ func tryMount(args []string) int {
 	return 0
 }
 
+// tryAbort is a program: it mounts, keeps the mountpoint busy, and takes the mount away all the same.
+func tryAbort(args []string) int {
+	s, err := fs.Mount(args[0], nil, fs.Options{})
+	if err == nil {
+		_, err = unix.Open(args[0], unix.O_PATH|unix.O_CLOEXEC, 0) // in use, without a request
+		err = errors.Join(err, s.Abort())
+	}
+	table, err2 := os.ReadFile("/proc/self/mountinfo")
+	fmt.Printf("%v, mounted %v", errors.Join(err, err2), strings.Contains(string(table), args[0]+" "))
+	return 0
+}
+
+// TestAbort: a mount in use is taken away by whoever mounted it, root or not.
+func TestAbort(t *testing.T) {
+	for name, uid := range map[string]uint32{"root": 0, "user": someUser} {
+		t.Run(name, func(t *testing.T) {
+			mount.Run(t, mount.Options{}, func(t *testing.T, m *mount.Mount) {
+				must(t, os.Chown(m.Dir, int(uid), 0))
+				openDevice(t, m)
+				out, err := as(uid, m.Program(t.Context(), "tryabort", m.Dir)).Output()
+				must(t, err)
+				if got := string(out); got != "<nil>, mounted false" {
+					t.Error(got)
+				}
+			})
+		})
+	}
+}
+
 // as runs a command as another user.
 func as(uid uint32, cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}

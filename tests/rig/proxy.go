@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -23,6 +24,8 @@ type Proxy struct {
 	started  chan struct{} // closed and replaced when a write begins
 	requests []Request
 	judge    func(*http.Request) int // nil = pass; else a status that is not 0 is answered
+	code     string                  // of those answers; "" = the usual one of the status
+	skew     time.Duration           // of its clock, when it judges signatures; 0 = it does not
 }
 
 // Request is one request that passed.
@@ -66,7 +69,7 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		write := r.Method != http.MethodGet && r.Method != http.MethodHead
 		p.mu.Lock()
-		down, delay, judge := p.down, p.delay, p.judge
+		down, delay, judge, code, skew := p.down, p.delay, p.judge, p.code, p.skew
 		if write {
 			p.writing++
 			close(p.started)
@@ -85,13 +88,13 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 		if down {
 			panic(http.ErrAbortHandler) // the connection is cut without an answer
 		}
+		if skew != 0 && !dated(w, r, skew) {
+			refuse(status, r, http.StatusForbidden, "RequestTimeTooSkewed")
+			return
+		}
 		if judge != nil {
-			if code := judge(r); code != 0 {
-				status.Header().Set("Content-Type", "application/xml")
-				status.WriteHeader(code)
-				if r.Method != http.MethodHead {
-					_, _ = io.WriteString(status, "<Error><Code>"+errorCode(code)+"</Code><Message>by the proxy</Message></Error>")
-				}
+			if verdict := judge(r); verdict != 0 {
+				refuse(status, r, verdict, cmp.Or(code, errorCode(verdict)))
 				return
 			}
 		}
@@ -103,6 +106,28 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 			}
 		}
 	})
+}
+
+// refuse answers as S3 does.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>by the proxy</Message></Error>")
+	}
+}
+
+// dated judges a signature's time by a clock that differs by skew, as S3 does, but allows 5 minutes
+// where that allows 15: what is right by this clock is then right enough for the server behind. The
+// answer tells the clock.
+func dated(w http.ResponseWriter, r *http.Request, skew time.Duration) bool {
+	now := time.Now().Add(skew)
+	signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err == nil && now.Sub(signed).Abs() <= 5*time.Minute {
+		return true
+	}
+	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	return false
 }
 
 // errorCode is S3's code for a status.
@@ -139,6 +164,12 @@ func (p *Proxy) SetDelay(d time.Duration) { p.mu.Lock(); p.delay = d; p.mu.Unloc
 
 // SetJudge lets f answer requests itself; nil takes it away.
 func (p *Proxy) SetJudge(f func(*http.Request) int) { p.mu.Lock(); p.judge = f; p.mu.Unlock() }
+
+// SetCode gives the answers of the judge another error code; "" is the usual one.
+func (p *Proxy) SetCode(code string) { p.mu.Lock(); p.code = code; p.mu.Unlock() }
+
+// SetSkew has the proxy refuse what is not signed by a clock that differs so much: from 5 to 15 minutes.
+func (p *Proxy) SetSkew(d time.Duration) { p.mu.Lock(); p.skew = d; p.mu.Unlock() }
 
 // Writing counts the write requests in flight; started is closed when the next begins.
 func (p *Proxy) Writing() (n int, started <-chan struct{}) {

@@ -30,6 +30,9 @@ type Config struct {
 	// OnSync, if set, is told of each file that has just been put on stable storage (tests of power loss).
 	// It is called while the group sync goes on: it must not call the spool.
 	OnSync func(path string)
+	// SyncFile, if set, is called before each file is put on stable storage; its error stands for that of the
+	// sync (tests of failing disks).
+	SyncFile func(path string) error
 	// WriteAt, if set, does the writes to segments and data files (tests of full disks).
 	WriteAt func(f *os.File, p []byte, off int64) (int, error)
 }
@@ -43,6 +46,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.WriteAt == nil {
 		c.WriteAt = func(f *os.File, p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
+	}
+	if c.SyncFile == nil {
+		c.SyncFile = func(string) error { return nil }
 	}
 	if c.OnSync == nil {
 		c.OnSync = func(string) {}

@@ -74,6 +74,9 @@ func (s *Spool) punch(st *storage, off, n int64) error {
 
 // flush puts st's bytes on stable storage.
 func (s *Spool) flush(st *storage) error {
+	if err := s.cfg.SyncFile(st.path); err != nil {
+		return err
+	}
 	return s.with(st, func(f *os.File) error {
 		return retryEINTR(func() error { return unix.Fdatasync(int(f.Fd())) })
 	})

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -56,6 +57,20 @@ func (fs *files) release(st *storage) {
 	fs.mu.Lock()
 	st.inUse--
 	fs.mu.Unlock()
+}
+
+// reopen lets the next use of st open the file that has its name now.
+func (fs *files) reopen(st *storage) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if st.f == nil {
+		return
+	}
+	if st.inUse == 0 {
+		_ = st.f.Close() // nothing was written to it since its bytes were copied
+	} // else the reads under way go on with the old one, which the garbage collector closes
+	st.f = nil
+	fs.open = slices.DeleteFunc(fs.open, func(o *storage) bool { return o == st })
 }
 
 // shrink closes idle descriptors above the limit, a quarter of them at once: the scan is

@@ -22,7 +22,7 @@ type namespaceLog struct {
 	file   *frame.File
 	enc    encoder
 	closed bool
-	broken error // a failed sync: only a new log helps
+	broken error // a failed sync: the log has to be written again
 }
 
 // Append gives the records their Seq and writes them with one write(2): from
@@ -97,12 +97,12 @@ func (s *Spool) Checkpoint(snapshot []*Record) error {
 	s.syncMu.Lock()
 	defer s.syncMu.Unlock()
 	// What the records refer to is on stable storage before they are. Most of it goes now, without blocking Append.
-	if err := s.flushDirty(nil); err != nil {
+	if err := s.flushDirty(nil, true); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	err := s.flushDirty(nil)
+	err := s.flushDirty(nil, false)
 	if err == nil {
 		err = s.replaceLog(snapshot)
 	}

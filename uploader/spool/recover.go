@@ -62,7 +62,7 @@ func (s *Spool) recover() (*Recovery, error) {
 
 // inventory lists the storage files, and removes what a crash left of files in the making.
 func (s *Spool) inventory() error {
-	for _, pattern := range []string{"." + logName + ".*", filepath.Join(dataDir, unfinished+"*")} {
+	for _, pattern := range []string{"." + logName + ".*", filepath.Join(dataDir, unfinished+"*"), filepath.Join(segmentDir, ".*")} {
 		leftovers, err := filepath.Glob(filepath.Join(s.cfg.Dir, pattern))
 		if err != nil {
 			return err

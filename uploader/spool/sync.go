@@ -120,8 +120,8 @@ func (s *Spool) runRound(final bool) error {
 }
 
 // Sync puts everything written before the call on stable storage. Concurrent callers share one group sync.
-// The end of ctx ends the waiting, not the sync. A file whose sync has failed once fails all later ones
-// until it is not needed any more: what the disk has of it is not known.
+// The end of ctx ends the waiting, not the sync. A data file whose sync has failed once fails all later
+// ones until it is not needed any more: what the disk has of it is not known. Segments and the log are written again.
 func (s *Spool) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed
@@ -172,19 +172,13 @@ func (s *Spool) groupSync() error {
 
 func (s *Spool) syncUpToNow(dead []*storage) error {
 	file, upTo, broken := s.logState()
-	if broken != nil {
-		return broken
-	}
-	if err := s.flushDirty(dead); err != nil {
+	if err := s.flushDirty(dead, true); err != nil {
 		return err
 	}
 	if err := s.appendSync(upTo); err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
-		s.log.mu.Lock()
-		s.log.broken = err
-		s.log.mu.Unlock()
+	if err := s.syncLog(file, broken); err != nil {
 		return err
 	}
 	s.cfg.OnSync(s.logPath())
@@ -193,8 +187,8 @@ func (s *Spool) syncUpToNow(dead []*storage) error {
 }
 
 // flushDirty syncs all storage written up to now but the dead, and the directories that got new files. What fails
-// stays dirty. The caller holds syncMu.
-func (s *Spool) flushDirty(dead []*storage) error {
+// stays dirty. repair: what the disk did not take is written again. The caller holds syncMu.
+func (s *Spool) flushDirty(dead []*storage, repair bool) error {
 	s.mu.Lock()
 	set := s.dirty
 	s.dirty = map[*storage]struct{}{}
@@ -213,8 +207,16 @@ func (s *Spool) flushDirty(dead []*storage) error {
 		if st.failed == nil {
 			st.failed = s.flush(st)
 		}
-		if st.failed != nil {
-			errs = append(errs, fmt.Errorf("%v %016x: %w", st.kind, st.id, st.failed))
+		err := st.failed
+		if err != nil && repair {
+			if rerr := s.repair(st); rerr == nil {
+				st.failed, err = nil, nil
+			} else {
+				err = fmt.Errorf("%w; %w", err, rerr)
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("the disk does not take %v %016x: %w", st.kind, st.id, err))
 			s.marked(st)
 			continue
 		}
@@ -248,5 +250,7 @@ func (s *Spool) eraseAll(dead []*storage) (left []*storage) {
 	}
 	return left
 }
+
+func (s *Spool) segmentsPath() string { return filepath.Join(s.cfg.Dir, segmentDir) }
 
 func (s *Spool) logPath() string { return filepath.Join(s.cfg.Dir, logName) }

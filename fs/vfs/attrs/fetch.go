@@ -121,12 +121,13 @@ func (x *Index) head(ctx context.Context, o store.Object) (store.Object, error) 
 // Prefetch fetches the headers of those objects that are not known or have
 // expired, and returns when all answers are there. Objects that are gone or have changed are skipped.
 // It goes on after other failures and returns the first of them, but stops when
-// rights are missing or ctx ends.
+// rights are missing, when the store fails more than it answers, or when ctx ends.
 func (x *Index) Prefetch(ctx context.Context, objects []store.Object) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var (
 		next    atomic.Int64
+		balance atomic.Int64 // answers less failures
 		workers sync.WaitGroup
 		once    sync.Once
 		first   error
@@ -139,10 +140,11 @@ func (x *Index) Prefetch(ctx context.Context, objects []store.Object) error {
 				}
 				_, _, err := x.Fetch(ctx, objects[i])
 				if err == nil || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrChanged) {
+					balance.Add(1)
 					continue
 				}
 				once.Do(func() { first = err })
-				if errors.Is(err, store.ErrPermission) {
+				if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrTransient) && balance.Add(-1) < 0 {
 					stop(err)
 				}
 			}

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -64,11 +65,13 @@ func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, erro
 
 // fetchAll lists a whole directory, by itself or with others below the same one.
 func (x *Index) fetchAll(ctx context.Context, dir string) (*content, error) {
-	if c := x.fetchWalk(ctx, dir); c != nil {
-		return c, nil
+	began := time.Now()
+	c, err := x.fetchWalk(ctx, dir)
+	if c != nil || errors.Is(err, store.ErrTransient) && time.Since(began) > patience {
+		return c, err // a store that has been silent for so long is not asked twice
 	}
 	whole := func() (*content, error) { return x.listDir(dir, 0) }
-	c, err := flight(ctx, x, dirKey(dir), whole)
+	c, err = flight(ctx, x, dirKey(dir), whole)
 	if c == nil && err == nil { // joined a lookup, whose first page was not all
 		c, err = flight(ctx, x, wholeKey(dir), whole)
 	}

@@ -23,21 +23,21 @@ type tree map[string]*content
 // above, or of one further up that runs already. It is nil where there is no
 // walk, and where the flat listing failed or was too large: then the directory
 // is asked for by itself, and its own error counts.
-func (x *Index) fetchWalk(ctx context.Context, dir string) *content {
+func (x *Index) fetchWalk(ctx context.Context, dir string) (*content, error) {
 	x.mu.Lock()
 	root, pages := x.walkRoot(dir, time.Now())
 	x.mu.Unlock()
 	if pages == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // documented: no walk
 	}
 	t, err := flight(ctx, x, flatKey(root), func() (tree, error) { return x.listFlat(root, pages) })
 	if err != nil || t == nil {
-		return nil
+		return nil, err
 	}
 	if c := t[dir]; c != nil {
-		return c
+		return c, nil
 	}
-	return newContent(t[root].at) // no key begins with it
+	return newContent(t[root].at), nil // no key begins with it
 }
 
 // walkRoot decides whether the wish to read dir is part of a walk, and how many

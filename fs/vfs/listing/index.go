@@ -99,6 +99,7 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 	read func(*content) []Entry, fetch func() (*content, error),
 ) ([]Entry, Fresh, error) {
 	began := time.Now()
+	var failed error
 	for try := 0; ; try++ {
 		x.mu.Lock()
 		now := time.Now()
@@ -119,6 +120,9 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 			return entries, Fresh{Until: now.Add(min(x.cfg.TTL, staleTTL)), Stale: true}, nil
 		}
 		x.mu.Unlock()
+		if try > 0 && now.Sub(began) > patience {
+			return nil, Fresh{}, failed // the outage is over, and the time for another try too
+		}
 
 		c, err := fetch()
 		if err == nil {
@@ -129,6 +133,7 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 		if old == nil || try > 0 || !errors.Is(err, store.ErrTransient) || !x.waitOutage(ctx, began) {
 			return nil, Fresh{}, err
 		}
+		failed = err
 	}
 }
 
