@@ -106,7 +106,7 @@ func (u *Uploader) answered() {
 
 // again decides when an operation runs next. Called with mu held.
 func (u *Uploader) again(o *op, err error) {
-	if err == nil || o.stopped {
+	if err == nil || o.stopped || errors.Is(err, errAbandoned) {
 		o.stopped = false
 		u.consider(o)
 		return

@@ -74,7 +74,7 @@ func (u *Uploader) beginCommit(o *op) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if o.stopped {
-		return context.Canceled
+		return errAbandoned
 	}
 	o.commits = true
 	return nil

@@ -1,8 +1,11 @@
 package uploader_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
@@ -80,6 +83,25 @@ func TestRenameDir(t *testing.T) {
 		})
 		if c := r.mem.Counts(); c["delete-many"] != 1 || c["delete"] != 0 {
 			t.Errorf("requests %v", c)
+		}
+	})
+}
+
+// What is renamed before its request is sent is no failure under its old name.
+func TestRenameJustBeforeTheRequestIsNoFailure(t *testing.T) {
+	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
+		f.Add(faultstore.Rule{Op: op.Head, Count: 1, Fault: faultstore.Do("rename", func() { r.rename(key("f"), key("g")) })})
+		h, err := r.u.Open(t.Context(), key("f"), uploader.OpenOptions{Truncate: true}) // of unknown base: looks first
+		check(t, err)
+		r.writeAt(h, "data", 0)
+		r.close(h)
+		left, err := r.u.Wait(t.Context(), "")
+		if err != nil || left != (uploader.Left{}) {
+			t.Errorf("%+v, %v", left, err)
+		}
+		r.wantBucket(map[string]string{key("g"): "data"})
+		if told := r.told(); slices.Contains(told, "failed f") {
+			t.Errorf("events %q", told)
 		}
 	})
 }

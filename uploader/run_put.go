@@ -76,12 +76,15 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 	return store.Cond{IfNoneMatch: true}, true, nil
 }
 
+// errAbandoned ends a round of what nobody wants any more: no failure, the next round ends the operation.
+var errAbandoned = errors.New("replaced or removed meanwhile")
+
 // markStarted logs that the outcome is unknown from now on.
 func (u *Uploader) markStarted(o *op) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o || o.is(flagAbandoned) {
-		return context.Canceled
+		return errAbandoned
 	}
 	if o.is(flagStarted) {
 		return nil
