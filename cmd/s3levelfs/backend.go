@@ -106,7 +106,7 @@ func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (sto
 		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)
+		return nil, withCode(exitConfig, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)) // no request was sent yet
 	}
 	return s, nil
 }

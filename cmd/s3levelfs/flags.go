@@ -80,7 +80,11 @@ func permute(app *cli.App, args []string) []string {
 		}
 		out = append(out, a)
 		name := strings.TrimLeft(a, "-")
-		if takesValue[name] && i+1 < len(args) {
+		switch {
+		case !takesValue[name]:
+		case i+1 == len(args):
+			return append(out, rest...) // its value is missing: nothing may stand in for that
+		default:
 			i++
 			out = append(out, args[i])
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -39,12 +40,17 @@ func lsCommand() *cli.Command {
 }
 
 func ls(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return withCode(exitUsage, errors.New("ls takes one PATH: quote a name with spaces"))
+	}
 	cfg, err := loadLevelConfig(c)
 	if err != nil {
 		return err
 	}
-	if c.NArg() > 1 {
-		return withCode(exitUsage, errors.New("ls takes one PATH"))
+	if cfg.Local != "" {
+		if _, err := os.Stat(cfg.Local); err != nil { // a mount would make it, a look does not
+			return withCode(exitConfig, fmt.Errorf("--local: there is no data to list: %w", err))
+		}
 	}
 	ctx := c.Context
 	log, closeLog, err := openLog(cfg, "")

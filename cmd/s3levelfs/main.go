@@ -52,7 +52,6 @@ func newApp() *cli.App {
 		Name:                   "s3levelfs",
 		Usage:                  "the access levels of an S3 bucket (AWS Amplify Storage) as a file system",
 		Version:                version,
-		HideVersion:            true,
 		UseShortOptionHandling: true,
 		CustomAppHelpTemplate:  cli.AppHelpTemplate + exitHelp,
 		ExitErrHandler:         func(*cli.Context, error) {}, // run prints and maps
@@ -77,6 +76,9 @@ func newApp() *cli.App {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	name := strings.TrimSpace("s3levelfs " + c.Command.Name)
+	name := "s3levelfs"
+	if c.Command.Name != name {
+		name += " " + c.Command.Name
+	}
 	return withCode(exitUsage, fmt.Errorf("%w: see `%s -h`", err, name))
 }

@@ -111,10 +111,33 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 	return s, s.mount()
 }
 
-// openSpool waits for an earlier daemon that still drains, at most 10 s, and
-// then says who it is.
+// spoolWait is how long an earlier daemon is waited for that still drains: the answer comes within 10 s.
+const spoolWait = 9 * time.Second
+
+// mountedAt is where the state directory is mounted by a process that is not draining, "" if nowhere.
+func (s *session) mountedAt(ctx context.Context) string {
+	reg, err := registry()
+	if err != nil {
+		return ""
+	}
+	mounts, err := reg.List()
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, m := range mounts {
+		var now mountStatus
+		if m.State == s.state && telemetry.Dial(m.Socket).Status(ctx, &now) == nil && now.State == "mounted" {
+			return m.Mountpoint
+		}
+	}
+	return ""
+}
+
+// openSpool waits for an earlier daemon that still drains, and then says who it is.
 func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, spoolWait)
 	defer cancel()
 	for {
 		sp, recovery, err := spool.Open(spool.Config{
@@ -132,6 +155,10 @@ func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery,
 		locked, ok := errors.AsType[*spool.ErrLocked](err)
 		if !ok {
 			return nil, fmt.Errorf("spool in %s: %w", s.state, err)
+		}
+		if at := s.mountedAt(ctx); at != "" {
+			return nil, withCode(exitOther, fmt.Errorf("process %d has the spool of this bucket and identity (%s): "+
+				"it is mounted at %s; use that mount, or `s3levelfs umount %s` first", locked.PID, s.state, at, at))
 		}
 		select {
 		case <-ctx.Done():
