@@ -125,20 +125,28 @@ func checkMounts(dir string) error {
 		}
 		e := &MountError{Mountpoint: dir, Kind: ErrMounted, Err: fmt.Errorf("%s of type %s", m.Source, m.FSType)}
 		if e.Mend = "unmount it: s3levelfs umount " + dir; isDead(dir) {
-			e.Kind, e.Mend = ErrDeadMount, "remove it: fusermount3 -uz "+dir
+			e.Kind, e.Mend = ErrDeadMount, "remove it: s3levelfs umount "+dir
 		}
 		return e
 	}
 	return nil
 }
 
+// RemoveDead takes away a mount whose process is gone. It reports whether there was one at the path.
+func RemoveDead(mountpoint string) (bool, error) {
+	if err := checkMounts(mountpoint); !errors.Is(err, ErrDeadMount) {
+		return false, nil
+	}
+	return true, detach(mountpoint, true)
+}
+
 // isDead tells whether a mount's process is gone. One that hangs is not: the
-// question is given up after a second, and the goroutine that asked is left to it.
+// question is given up after a second, and the goroutine that asked is left to it. It is
+// statfs(2) because the kernel answers stat(2) from what it remembers.
 func isDead(dir string) bool {
 	answer := make(chan error, 1)
 	go func() {
-		_, err := os.Stat(dir)
-		answer <- err
+		answer <- unix.Statfs(dir, new(unix.Statfs_t))
 	}()
 	select {
 	case err := <-answer:

@@ -43,7 +43,9 @@ func explainCommand() *cli.Command {
 			ctx, cancel := context.WithTimeout(c.Context, 3*statusTimeout)
 			defer cancel()
 			var e explanation
-			if err := telemetry.Dial(m.Socket).Explain(ctx, rest, &e); err != nil {
+			if err := telemetry.Dial(m.Socket).Explain(ctx, rest, &e); died(err) {
+				return notAnswering(m, err)
+			} else if err != nil {
 				return err
 			}
 			if c.Bool("json") {

@@ -84,7 +84,7 @@ func inLevel(p *levels.Policy, key, path string) bool {
 }
 
 func printListing(ctx context.Context, c *cli.Context, b *backend, path, prefix string) error {
-	all := []listed{}
+	all, found := []listed{}, false
 	for page, err := range b.store.List(ctx, prefix+c.Args().First(), store.ListOptions{}) {
 		if err != nil {
 			return err
@@ -93,6 +93,7 @@ func printListing(ctx context.Context, c *cli.Context, b *backend, path, prefix 
 			if !inLevel(b.policy, o.Key, path) {
 				continue
 			}
+			found = true
 			l := listed{Key: strings.TrimPrefix(o.Key, prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}
 			if c.Bool("json") {
 				all = append(all, l)
@@ -102,6 +103,9 @@ func printListing(ctx context.Context, c *cli.Context, b *backend, path, prefix 
 				return err
 			}
 		}
+	}
+	if first := c.Args().First(); !found && strings.HasPrefix(first, "/") {
+		_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: nothing begins with %s: keys in a level begin without a slash\n", printable(first))
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, all)

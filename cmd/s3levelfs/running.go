@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/s3levelfs/s3levelfs/fs"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 )
@@ -143,6 +144,34 @@ func waitGone(pid int, limit time.Duration) error {
 	}
 }
 
+// removeDead takes away the mount of a daemon that was killed: there is nothing that could be asked.
+func removeDead(arg string) (bool, error) {
+	abs, err := filepath.Abs(arg)
+	if err != nil {
+		return false, err
+	}
+	removed, err := fs.RemoveDead(abs)
+	if removed && err == nil {
+		_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: %s: its process had died, the mount is removed; "+
+			"what was closed is in the spool, and the next mount uploads it\n", abs)
+	}
+	return removed, err
+}
+
+// died tells whether a question failed because the process that serves the socket has ended.
+func died(err error) bool {
+	return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.ENOENT)
+}
+
+// notAnswering says of a mount whose control socket does not answer why, and what to do.
+func notAnswering(m telemetry.Mount, err error) error {
+	if died(err) {
+		return fmt.Errorf("%s: its process (%d) has died: `s3levelfs umount %s` removes the mount; mount again, "+
+			"and what was closed is uploaded", m.Mountpoint, m.PID, m.Mountpoint)
+	}
+	return fmt.Errorf("%s (process %d) does not answer: %w", m.Mountpoint, m.PID, err)
+}
+
 func syncCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "sync",
@@ -160,6 +189,9 @@ func syncCommand() *cli.Command {
 				return err
 			}
 			left, err := waitUploaded(c.Context, telemetry.Dial(m.Socket), rest, c.Duration("timeout"))
+			if died(err) {
+				return notAnswering(m, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -194,6 +226,9 @@ func umount(c *cli.Context) error {
 		return withCode(exitUsage, errors.New("umount needs one MOUNTPOINT"))
 	}
 	m, rest, err := findMount(c.Args().First())
+	if removed, err := removeDead(c.Args().First()); removed || err != nil {
+		return err
+	}
 	if err != nil {
 		return err
 	}

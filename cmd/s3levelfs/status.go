@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,27 +85,29 @@ func statusOnce(c *cli.Context) error {
 		mounts = []telemetry.Mount{m}
 	}
 	all := make([]mountStatus, 0, len(mounts))
+	var silent error // of one that does not answer the others are still told
 	for _, m := range mounts {
 		ctx, cancel := context.WithTimeout(c.Context, statusTimeout)
 		var s mountStatus
 		err := telemetry.Dial(m.Socket).Status(ctx, &s)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("%s (process %d) does not answer: %w", m.Mountpoint, m.PID, err)
+			silent = notAnswering(m, err)
+			continue
 		}
 		all = append(all, s)
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, all)
+		return errors.Join(printJSON(c.App.Writer, all), silent)
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && silent == nil {
 		_, err := fmt.Fprintln(c.App.Writer, "nothing is mounted")
 		return err
 	}
 	for i := range all {
 		writeStatus(c.App.Writer, &all[i])
 	}
-	return nil
+	return silent
 }
 
 // writeStatus is the status for people. Write errors of a terminal are not worth a failure.

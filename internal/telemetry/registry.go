@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,7 +82,28 @@ func read(path string) (Mount, error) {
 	return m, json.Unmarshal(text, &m)
 }
 
-// List names the mounts whose process lives; those of dead ones are removed.
+// gone tells whether a process has ended, waited for by its parent or not.
+func gone(pid int) bool {
+	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return true
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	// The state follows the program's name, which may hold any byte. Source: proc(5).
+	_, state, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	return ok && strings.HasPrefix(state, "Z")
+}
+
+// mounted tells whether some file system of the kind is mounted at path, served or not.
+func mounted(path string) bool {
+	found, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
+	return err == nil && slices.ContainsFunc(found, func(m *mountinfo.Info) bool { return strings.HasPrefix(m.FSType, "fuse") })
+}
+
+// List names the mounts whose process lives, or has died and left the mount behind; others are
+// removed.
 func (r *Registry) List() ([]Mount, error) {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
@@ -95,7 +119,7 @@ func (r *Registry) List() ([]Mount, error) {
 		if err != nil {
 			continue // being replaced, or not ours
 		}
-		if errors.Is(unix.Kill(m.PID, 0), unix.ESRCH) {
+		if gone(m.PID) && !mounted(m.Mountpoint) {
 			_ = os.Remove(path)
 			continue
 		}

@@ -88,7 +88,7 @@ func TestMountErrors(t *testing.T) {
 		says  string
 	}{
 		{"mounted", mountRaw(true), 0, nil, "mounted", "s3levelfs umount"},
-		{"dead", mountRaw(false), 0, nil, "dead", "fusermount3 -uz"},
+		{"dead", mountRaw(false), 0, nil, "dead", "s3levelfs umount"},
 		{"no device", hideDevices, 0, nil, "no device", "modprobe fuse"},
 		{"no device for a user", hideDevices, someUser, nil, "no device", "modprobe fuse"},
 		{"device denied", forbidDevice, 0, nil, "denied", "--device /dev/fuse"},
