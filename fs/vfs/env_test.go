@@ -16,6 +16,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -41,6 +42,7 @@ type envConfig struct {
 	ttl      time.Duration // of listings; 0 = an hour
 	settle   time.Duration // 0 = none
 	log      *zap.Logger
+	wrap     func(store.Store) store.Store // what is seen of the bucket; nil = as it is
 }
 
 // env is one mount without a kernel, with all its real parts on a store in memory.
@@ -88,13 +90,17 @@ func (e *env) start(t tb) {
 	sp, recovery, err := spool.Open(spool.Config{Dir: filepath.Join(e.dir, "spool")})
 	must(t, err)
 	e.spool = sp
-	e.cache = cache.New(e.mem, cache.Config{})
-	e.listing = listing.New(e.mem, listing.Config{TTL: e.cfg.ttl})
-	e.attrs = attrs.New(e.mem, attrs.Config{
+	st := store.Store(e.mem)
+	if e.cfg.wrap != nil {
+		st = e.cfg.wrap(st)
+	}
+	e.cache = cache.New(st, cache.Config{})
+	e.listing = listing.New(st, listing.Config{TTL: e.cfg.ttl})
+	e.attrs = attrs.New(st, attrs.Config{
 		Dir: filepath.Join(e.dir, "attrs"), Own: vfs.OwnKeys(e.policy), MetadataTTL: e.cfg.ttl,
 	})
 	e.up, err = uploader.New(uploader.Config{
-		Store: e.mem, Spool: sp, Recovery: recovery, Base: vfs.NewBase(e.cache), Levels: vfs.WriteLevels(e.policy),
+		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(e.cache), Levels: vfs.WriteLevels(e.policy),
 		Events: func(ev uploader.Event) { e.fs.Event(ev) }, Stamp: vfs.Stamp, Settle: e.cfg.settle,
 		TempSettle: max(e.cfg.settle, time.Millisecond), Log: e.cfg.log,
 	})
@@ -102,7 +108,7 @@ func (e *env) start(t tb) {
 	c := e.cfg.vfs
 	c.TempDir, c.Log = e.dir, e.cfg.log
 	e.fs, err = vfs.New(vfs.Deps{
-		Policy: e.policy, Store: e.mem, Uploader: e.up, Cache: e.cache, Listing: e.listing, Attrs: e.attrs,
+		Policy: e.policy, Store: st, Uploader: e.up, Cache: e.cache, Listing: e.listing, Attrs: e.attrs,
 	}, c)
 	must(t, err)
 	e.up.Start()

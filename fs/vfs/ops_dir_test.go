@@ -2,6 +2,7 @@ package vfs_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -9,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/s3levelfs/s3levelfs/fs/vfs"
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/op"
 )
 
 func dirCases() []opCase {
@@ -239,4 +243,44 @@ func caseXattr(t *testing.T, e *env, dir string) {
 	wantErrno(t, e.fs.RemoveXattr(t.Context(), ref, "user.Colour"), syscall.ENODATA)
 	_, err = e.fs.GetXattr(t.Context(), ref, "user.Colour")
 	wantErrno(t, err, syscall.ENODATA)
+}
+
+// TestRenameDirWhileAFileIsCommitted: what is committed between the listing of a directory and its
+// rename goes along.
+func TestRenameDirWhileAFileIsCommitted(t *testing.T) {
+	var e *env
+	listed := make(chan struct{})
+	var armed atomic.Bool
+	e = newEnv(t, envConfig{wrap: func(st store.Store) store.Store {
+		faults := faultstore.New(st)
+		faults.SetHooks(faultstore.Hooks{
+			Before: func(c faultstore.Call) {
+				if c.Op == op.Put && c.Key == "public/x/late" {
+					<-listed
+				}
+			},
+			After: func(c faultstore.Call, _ error) {
+				if c.Op == op.List && c.Key == "public/x/" && armed.CompareAndSwap(true, false) {
+					close(listed)
+					if _, err := e.up.Wait(bg(), "public/x/late"); err != nil {
+						t.Error(err)
+					}
+				}
+			},
+		})
+		return faults
+	}})
+	defer e.close(t)
+	e.put(t, "public/x/stored", []byte("S"))
+	mustLookup(t, e, "public/x/stored")
+	writeFile(t, e.fs, "public/x/late", []byte("L"))
+	armed.Store(true)
+	must(t, e.fs.Rename(t.Context(), "public/x", "public/y", 0))
+	wantFile(t, e, "public/y/late", "L")
+	wantFile(t, e, "public/y/stored", "S")
+	e.drain(t)
+	want := map[string]string{"public/y/late": "L", "public/y/stored": "S"}
+	if diff := cmp.Diff(want, e.objects(t)); diff != "" {
+		t.Errorf("(-want +got) %s", diff)
+	}
 }

@@ -3,6 +3,7 @@ package vfs
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"syscall"
 	"time"
@@ -235,8 +236,9 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 			return err
 		}
 	}
-	var entries []uploader.DirEntry
 	from, to := src.DirPrefix(), dst.DirPrefix()
+	before := v.pendingBelow(from)
+	var entries []uploader.DirEntry
 	for obj, err := range v.listing.Walk(ctx, from) {
 		if err != nil {
 			return wrap(op, m.from.path, err)
@@ -247,6 +249,12 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 		if _, ok := v.policy.PathOf(obj.Key); ok && !v.removing(obj.Key) {
 			entries = append(entries, uploader.DirEntry{Key: obj.Key, ETag: obj.ETag, Size: obj.Size})
 		}
+		delete(before, obj.Key)
+	}
+	// What is still pending is the uploader's to move; what was committed since the listing is told
+	// by a HEAD.
+	for key, size := range before {
+		entries = append(entries, uploader.DirEntry{Key: key, Size: size})
 	}
 	marked := v.markMoved(from, to, entries)
 	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
@@ -257,6 +265,20 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	}
 	v.movedDir(m)
 	return nil
+}
+
+// pendingBelow gives the files that are pending below a directory, with their sizes.
+func (v *FS) pendingBelow(dir string) map[string]int64 {
+	files := make(map[string]int64)
+	for _, info := range v.up.Children(dir) {
+		if info.Kind == uploader.KindFile && !settled(info) && info.State != uploader.StateMoving {
+			files[info.Key] = info.Size
+		}
+		if below := info.Key + "/"; v.up.Has(below) {
+			maps.Copy(files, v.pendingBelow(below))
+		}
+	}
+	return files
 }
 
 // markMoved marks what is about to get a new name as due there: entries of the store, and what is
