@@ -24,6 +24,7 @@ type due struct {
 
 type dueKey struct {
 	gen  string        // the generation whose event ends it; "" = any
+	made bool          // something gets the name: the news of an earlier removal does not end it
 	told chan struct{} // closed at the end
 }
 
@@ -47,16 +48,26 @@ func (d *due) expect(key, gen string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if k := d.keys[key]; k != nil {
-		k.gen = gen
+		k.gen, k.made = gen, false
 	}
 }
 
-// told notes the event of a generation of key ("" = none in particular), after which
-// nothing was pending there.
-func (d *due) told(key, gen string) {
+// expectMade tells that the event awaited is that of something which gets the name, where
+// the generation is not known.
+func (d *due) expectMade(key string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if k := d.keys[key]; k != nil && (k.gen == "" || k.gen == gen) {
+	if k := d.keys[key]; k != nil {
+		k.gen, k.made = "", true
+	}
+}
+
+// told notes the event of a generation of key ("" = none in particular), or of its removal, after
+// which nothing was pending there.
+func (d *due) told(key, gen string, removed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if k := d.keys[key]; k != nil && (k.gen == "" || k.gen == gen) && !(k.made && removed) {
 		d.end(key, k)
 	}
 }

@@ -42,6 +42,7 @@ type envConfig struct {
 	ttl      time.Duration // of listings; 0 = an hour
 	settle   time.Duration // 0 = none
 	log      *zap.Logger
+	event    func(uploader.Event)          // is called before an event is told; nil = nothing
 	wrap     func(store.Store) store.Store // what is seen of the bucket; nil = as it is
 }
 
@@ -101,7 +102,12 @@ func (e *env) start(t tb) {
 	})
 	e.up, err = uploader.New(uploader.Config{
 		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(e.cache), Levels: vfs.WriteLevels(e.policy),
-		Events: func(ev uploader.Event) { e.fs.Event(ev) }, Stamp: vfs.Stamp, Settle: e.cfg.settle,
+		Events: func(ev uploader.Event) {
+			if e.cfg.event != nil {
+				e.cfg.event(ev)
+			}
+			e.fs.Event(ev)
+		}, Stamp: vfs.Stamp, Settle: e.cfg.settle,
 		TempSettle: max(e.cfg.settle, time.Millisecond), Log: e.cfg.log,
 	})
 	must(t, err)

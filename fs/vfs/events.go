@@ -40,7 +40,7 @@ func (v *FS) tellDue(e uploader.Event) {
 		v.due.expect(key, info.Gen)
 		return
 	}
-	v.due.told(key, e.Gen)
+	v.due.told(key, e.Gen, e.Kind == uploader.Removed)
 }
 
 // committed: key is in the store with our bytes. Indexes know it before

@@ -123,7 +123,7 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	}
 	defer v.crossings.begin(src.Key, dst.Key)()
 	v.due.mark(dst.Key)
-	v.due.expect(dst.Key, "")
+	v.due.expectMade(dst.Key)
 	err = v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace)
 	replaced(err == nil)
 	if err != nil {
