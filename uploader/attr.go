@@ -246,7 +246,7 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 		return err
 	}
 	var res store.PutResult
-	_, err := u.try(ctx, 0, func(ctx context.Context) (err error) {
+	unanswered, err := u.try(ctx, 0, func(ctx context.Context) (err error) {
 		res, err = u.store.Put(ctx, o.key, emptyBody(), h, cond)
 		return err
 	})
@@ -259,6 +259,10 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 		// a delete could be conditional on but that it exists
 		return u.end(o, spool.TypeDone, Base{State: Present}, Base{})
 	}
+	u.mu.Lock()
+	o.unsure = unanswered
+	o.set(flagStarted, unanswered)
+	u.mu.Unlock()
 	u.refused(o.key, err)
 	return err
 }

@@ -3,8 +3,11 @@ package uploader_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
@@ -48,4 +51,23 @@ func TestMkdirRmdir(t *testing.T) {
 		r.drain()
 		r.wantBucket(map[string]string{})
 	})
+}
+
+// A directory whose marker was refused can be removed again, and nothing is left of it.
+func TestRefusedMarkerCanBeTakenBack(t *testing.T) {
+	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
+		check(t, r.u.Mkdir(t.Context(), key("d"), store.Headers{}))
+		left, err := r.u.Wait(t.Context(), "")
+		if err != nil || left.Failed != 1 {
+			t.Fatalf("%+v, %v", left, err)
+		}
+		check(t, r.u.Rmdir(t.Context(), key("d"), absent()))
+		left, err = r.u.Wait(t.Context(), "")
+		if err != nil || left != (uploader.Left{}) {
+			t.Errorf("%+v, %v", left, err)
+		}
+		f.Clear()
+		time.Sleep(time.Hour)
+		r.wantBucket(nil)
+	}, faultstore.Rule{Op: op.Put, Count: faultstore.Forever, Fault: faultstore.Denied()})
 }
