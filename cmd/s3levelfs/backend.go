@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -95,7 +97,7 @@ func openStore(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (*backe
 
 func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (store.Store, error) {
 	if cfg.Local != "" {
-		return local.Open(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
+		return openLocal(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
 	}
 	provider := cfg.Provider
 	if provider == "" {
@@ -109,6 +111,29 @@ func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (sto
 		return nil, withCode(exitConfig, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)) // no request was sent yet
 	}
 	return s, nil
+}
+
+// localWait is how long the embedded server of a daemon that was killed a moment ago is waited for:
+// it ends by itself.
+const localWait = 3 * time.Second
+
+// openLocal opens the embedded S3. That its data are still served by another process is known by
+// the words alone: they come from the child.
+func openLocal(ctx context.Context, c local.Config) (store.Store, error) {
+	for end := time.Now().Add(localWait); ; {
+		s, err := local.Open(ctx, c)
+		if err == nil {
+			return s, nil
+		}
+		if !strings.Contains(err.Error(), "in use by another server") || time.Now().After(end) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // reach proves that bucket and credentials are right before anything is
