@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"strings"
 	"syscall"
 
 	"github.com/s3levelfs/s3levelfs/levels"
@@ -40,7 +41,10 @@ func (v *FS) writable(op, path string) error {
 // a level that grants Put, with a name that this program may write.
 func (v *FS) makable(op, path string) (levels.Target, error) {
 	t, err := v.resolve(op, path)
-	if err != nil {
+	switch {
+	case isAbsent(err) && v.inSynthetic(path):
+		return t, fail(op, path, syscall.EACCES) // the directory is there, but only the policy makes its entries
+	case err != nil:
 		return t, err
 	}
 	if t.Kind != levels.Entry {
@@ -50,6 +54,12 @@ func (v *FS) makable(op, path string) (levels.Target, error) {
 		return t, err
 	}
 	return t, v.need(op, path, t, levels.Put)
+}
+
+// inSynthetic tells whether a path is in a directory that the policy makes, such as the root.
+func (v *FS) inSynthetic(path string) bool {
+	parent, err := v.policy.Resolve(path[:max(0, strings.LastIndexByte(path, '/'))])
+	return err == nil && parent.Kind == levels.Synthetic
 }
 
 // Access answers access(2) for the mount's user: what the level grants and the

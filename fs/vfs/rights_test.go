@@ -205,3 +205,19 @@ func TestProtected(t *testing.T) {
 		t.Errorf("the root has %q", got)
 	}
 }
+
+// TestNoNamesInTheRoot: the mount's root is there, and nobody may make anything in it.
+func TestNoNamesInTheRoot(t *testing.T) {
+	e := newEnv(t, envConfig{})
+	defer e.close(t)
+	writeFile(t, e.fs, "public/f", []byte("x"))
+	_, err := e.fs.Mkdir(bg(), "dir", 0o755)
+	wantErrno(t, err, syscall.EACCES)
+	_, _, err = e.fs.Create(bg(), "file", syscall.O_WRONLY, 0o644)
+	wantErrno(t, err, syscall.EACCES)
+	_, err = e.fs.Symlink(bg(), "public", "link")
+	wantErrno(t, err, syscall.EACCES)
+	wantErrno(t, e.fs.Rename(bg(), "public/f", "f", 0), syscall.EACCES)
+	_, err = e.fs.Mkdir(bg(), "dir/below", 0o755)
+	wantErrno(t, err, syscall.ENOENT)
+}
