@@ -16,7 +16,10 @@ import (
 )
 
 // controller answers the control socket of a session.
-type controller struct{ s *session }
+type controller struct {
+	hand
+	s *session
+}
 
 func (s *session) status() *mountStatus {
 	state := "mounting"

@@ -244,7 +244,7 @@ func (s *session) ownKey(key string) bool {
 // publish opens the control socket and names the mount in the registry.
 func (s *session) publish() error {
 	socket := filepath.Join(s.state, "control")
-	server, err := telemetry.Serve(socket, &controller{s}, s.log.Named("control"))
+	server, err := telemetry.Serve(socket, &controller{hand{s.uploader}, s}, s.log.Named("control"))
 	if err != nil {
 		return withCode(exitConfig, err)
 	}

@@ -33,6 +33,7 @@ type Controller interface {
 	Sync(ctx context.Context, path string) (Left, error)
 	// Unmount takes the mount away and begins the drain; it does not wait for it.
 	Unmount(ctx context.Context) error
+	Spooler
 }
 
 // Server answers on a control socket.
@@ -117,5 +118,6 @@ func routes(c Controller, log *zap.Logger) http.Handler {
 	mux.HandleFunc("POST /unmount", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, c.Unmount(r.Context()))
 	})
+	spoolRoutes(mux, c, answer)
 	return mux
 }
