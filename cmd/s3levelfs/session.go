@@ -141,7 +141,8 @@ func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery,
 	defer cancel()
 	for {
 		sp, recovery, err := spool.Open(spool.Config{
-			Dir: filepath.Join(s.state, "spool"), Owner: owner, MaxBytes: s.cfg.SpoolSize, Log: s.log.Named("spool"),
+			Dir: filepath.Join(s.state, "spool"), Owner: owner, MaxBytes: s.cfg.SpoolSize,
+			KeepFree: spool.KeepFree(s.cfg.KeepFree), Log: s.log.Named("spool"),
 		})
 		if err == nil {
 			s.spool = sp

@@ -29,7 +29,9 @@ type mountStatus struct {
 	Identity   string                 `json:"identity_id,omitempty"`
 	Spool      string                 `json:"spool_dir"`
 	SpoolBytes int64                  `json:"spool_bytes"`
-	SpoolFree  int64                  `json:"spool_free"` // bytes on its disk; -1 = not known
+	SpoolFree  int64                  `json:"spool_free"`            // bytes on its disk; -1 = not known
+	SpoolKeep  int64                  `json:"spool_keep_free"`       // bytes of them that are left to others
+	SpoolLimit int64                  `json:"spool_limit,omitempty"` // bytes; 0 = none
 	Uploads    uploadStatus           `json:"uploads"`
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
@@ -148,8 +150,12 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("paused", "%s", u.Paused)
 	}
 	line("spool", "%s in %s", bytesText(s.SpoolBytes), s.Spool)
-	if s.SpoolFree >= 0 && s.SpoolFree < lowDisk {
-		line("", "its disk is full (%s left): programs get ENOSPC until uploads or you make room", bytesText(s.SpoolFree))
+	if s.SpoolFree >= 0 && s.SpoolFree < s.SpoolKeep+lowDisk {
+		line("", "its disk is full (%s left, %s kept free): programs get ENOSPC until uploads or you make room",
+			bytesText(s.SpoolFree), bytesText(s.SpoolKeep))
+	}
+	if s.SpoolLimit > 0 && s.SpoolBytes > s.SpoolLimit-lowDisk {
+		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", bytesText(s.SpoolLimit))
 	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
 	var kinds []string

@@ -28,7 +28,13 @@ type bucketMount struct {
 
 func newBucketMount(t *testing.T, options ...string) *bucketMount {
 	t.Helper()
-	b := &bucketMount{top: t.TempDir()}
+	return newBucketMountIn(t, t.TempDir(), options...)
+}
+
+// newBucketMountIn is newBucketMount in a directory that the test has made ready.
+func newBucketMountIn(t *testing.T, top string, options ...string) *bucketMount {
+	t.Helper()
+	b := &bucketMount{top: top}
 	b.server = rig.StartServer(t, filepath.Join(b.top, "data"))
 	b.proxy = rig.StartProxy(t, b.server.Endpoint)
 	options = append([]string{"--bucket", rig.Bucket, "--endpoint", b.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity}, options...)

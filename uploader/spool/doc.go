@@ -20,7 +20,7 @@
 // In this order, any of them may be skipped: Content.io (shared by reads and writes of local bytes, exclusive for
 // Truncate, PunchHole, FillBase, Clone, Seal) < Content.mu (the extent map) < Spool.syncMu (one group sync or checkpoint
 // at a time) < segments.mu (appending to the active segment) < namespaceLog.mu < Spool.mu (table of storage, dirty and
-// dead sets) < files.mu (open descriptors). No lock is held over a [BaseFunc].
+// dead sets) < files.mu (open descriptors). room.mu (what the disk has left) is a leaf. No lock is held over a [BaseFunc].
 //
 // # Invariants
 //

@@ -123,7 +123,7 @@ func (s *Spool) marked(st *storage) {
 // reserve counts n bytes that are about to be written to st.
 func (s *Spool) reserve(st *storage, n int64) error {
 	used := s.usage.Add(n)
-	if s.cfg.MaxBytes > 0 && n > 0 && used > s.cfg.MaxBytes {
+	if s.cfg.MaxBytes > 0 && n > 0 && used > s.cfg.MaxBytes || !s.room.take(s, n) {
 		s.usage.Add(-n)
 		return ErrFull
 	}
