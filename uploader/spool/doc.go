@@ -14,6 +14,8 @@
 //     one: what has bytes and no record is deleted at the next start.
 //   - A Create of a generation on top of another one lists its extents ([Content.Extents] of the clone).
 //   - Nobody appends between the building of a snapshot and the return of [Spool.Checkpoint].
+//   - Where [Spool.Compact] is used, a list of extents that is logged was made since the last Checkpoint: under the lock
+//     that keeps the two apart.
 //
 // # Locks
 //

@@ -34,6 +34,8 @@ type storage struct {
 	bytes atomic.Int64 // counted in the spool's usage
 	dirty atomic.Bool  // written since the last sync of it began
 
+	damaged atomic.Bool // a segment that a compaction has found so
+
 	// guarded by files.mu
 	f     *os.File
 	inUse int
