@@ -64,7 +64,7 @@ func (c *controller) Sync(ctx context.Context, path string) (telemetry.Left, err
 		sum.Files += left.Ops
 		sum.Bytes += left.Bytes
 		sum.Failed += left.Failed
-		if err != nil {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return sum, err
 		}
 	}

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cache"
@@ -167,39 +165,4 @@ func writeStatus(w io.Writer, s *mountStatus) {
 	if e := s.Requests.LastError; e != "" {
 		line("last error", "%s (%s)", e, ago(s.Requests.ErrorAt))
 	}
-}
-
-// drawProgress shows on a terminal what is left until stop is called.
-func drawProgress(ctx context.Context, client *telemetry.Client) (stop func()) {
-	if !isTerminal(os.Stderr) {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		var bar *progressbar.ProgressBar
-		var total int64
-		for ctx.Err() == nil {
-			var s mountStatus
-			if client.Status(ctx, &s) == nil {
-				left := s.left()
-				if bar == nil || left.Bytes > total {
-					total = max(left.Bytes, 1)
-					bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr),
-						progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
-				}
-				bar.Describe(fmt.Sprintf("uploading, %s left", plural(left.Files, "change")))
-				_ = bar.Set64(total - left.Bytes)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(300 * time.Millisecond):
-			}
-		}
-		if bar != nil {
-			_ = bar.Clear()
-		}
-	}()
-	return func() { cancel(); <-done }
 }

@@ -41,13 +41,14 @@ type Config struct {
 	StaleIfDown time.Duration
 
 	// How it writes.
-	StateDir   string
-	SpoolSize  int64
-	KeepFree   KeepFree
-	Settle     time.Duration
-	Close      string
-	Fsync      string
-	OnConflict string
+	StateDir    string
+	SpoolSize   int64
+	KeepFree    KeepFree
+	Settle      time.Duration
+	StopTimeout time.Duration
+	Close       string
+	Fsync       string
+	OnConflict  string
 
 	// How it reports.
 	LogLevel  string
@@ -174,6 +175,7 @@ func (c *Config) mountOptions() []Option {
 		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
 		mount("spool-keep-free", freeValue{&c.KeepFree}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
 		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
+		mount("stop-timeout", durationValue{&c.StopTimeout, 0, 24 * time.Hour}, "`TIME` that uploads get after SIGTERM or Ctrl-C; what is left stays in the spool; 0: until all is uploaded or has failed"),
 		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
 		mount("fsync", enumValue{&c.Fsync, []string{"local", "upload"}}, "`WHEN` fsync returns: local (on stable storage here) or upload (in the bucket)"),
 		mount("on-conflict", enumValue{&c.OnConflict, []string{"keep-both", "overwrite", "fail"}}, "`WHAT` happens when somebody else changed the object meanwhile"),

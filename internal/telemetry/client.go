@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Client speaks to the control socket of a running mount.
@@ -34,10 +35,11 @@ func (c *Client) Explain(ctx context.Context, path string, out any) error {
 	return c.call(ctx, http.MethodGet, "/explain", url.Values{"path": {path}}, out)
 }
 
-// Sync waits until everything below path is uploaded or failed; ctx bounds it.
-func (c *Client) Sync(ctx context.Context, path string) (Left, error) {
+// Sync waits until everything below path is uploaded or failed, for at most limit (0 = as long as it takes), and tells what
+// is left.
+func (c *Client) Sync(ctx context.Context, path string, limit time.Duration) (Left, error) {
 	var left Left
-	err := c.call(ctx, http.MethodPost, "/sync", url.Values{"path": {path}}, &left)
+	err := c.call(ctx, http.MethodPost, "/sync", url.Values{"path": {path}, "limit": {limit.String()}}, &left)
 	return left, err
 }
 

@@ -112,7 +112,13 @@ func routes(c Controller, log *zap.Logger) http.Handler {
 		answer(w, v, err)
 	})
 	mux.HandleFunc("POST /sync", func(w http.ResponseWriter, r *http.Request) {
-		v, err := c.Sync(r.Context(), r.URL.Query().Get("path"))
+		ctx := r.Context()
+		if limit, err := time.ParseDuration(r.URL.Query().Get("limit")); err == nil && limit > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, limit)
+			defer cancel()
+		}
+		v, err := c.Sync(ctx, r.URL.Query().Get("path"))
 		answer(w, v, err)
 	})
 	mux.HandleFunc("POST /unmount", func(w http.ResponseWriter, r *http.Request) {

@@ -115,13 +115,13 @@ func TestControlSocket(t *testing.T) {
 	if err := c.Explain(t.Context(), "", &explained); err == nil || err.Error() != "no such path" {
 		t.Errorf("explain of nothing = %v", err)
 	}
-	left, err := c.Sync(t.Context(), "")
+	left, err := c.Sync(t.Context(), "", 0)
 	if d := cmp.Diff(telemetry.Left{Files: 2, Bytes: 10, Failed: 1}, left); d != "" || err != nil {
 		t.Errorf("sync: %v %s", err, d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Sync(ctx, "stuck"); !errors.Is(err, context.Canceled) {
+	if _, err := c.Sync(ctx, "stuck", 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled sync = %v", err)
 	}
 	if err := c.Unmount(t.Context()); err != nil || !f.unmounted {
