@@ -7,6 +7,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/throttle"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -26,8 +27,11 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		OnConflict: map[string]uploader.ConflictPolicy{
 			"keep-both": uploader.KeepBoth, "overwrite": uploader.Overwrite, "fail": uploader.Fail,
 		}[cfg.OnConflict],
-		Events: func(e uploader.Event) { s.vfs.Event(e) },
+		Events: s.event,
 		Stamp:  vfs.Stamp,
+	}
+	if cfg.UploadLimit > 0 {
+		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, 16, 16<<20, max(s.backend.store.Limits().MinPart, 1<<20), 64<<10)
 	}
 	for _, l := range s.backend.policy.LevelPrefixes() {
 		c.Levels = append(c.Levels, uploader.Level{
