@@ -176,7 +176,7 @@ func (u *Uploader) loseBase(g *generation, cause error) error {
 	if content == nil {
 		return nil
 	}
-	extents := content.Seal()
+	content.Seal()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	o := g.op
@@ -184,7 +184,7 @@ func (u *Uploader) loseBase(g *generation, cause error) error {
 		return nil
 	}
 	r := o.record(spool.TypeQuarantine)
-	r.Size, r.Extents = content.Size(), extents
+	r.Size, r.Extents = content.Size(), content.Extents()
 	r.Flags |= flagBaseLost
 	if err := u.commit(r); err != nil {
 		return err

@@ -29,6 +29,7 @@ func (u *Uploader) syncLoop() {
 		}
 		u.drainTrash(u.ctx)
 		u.maybeCheckpoint()
+		u.maybeCompact()
 	}
 }
 
@@ -59,14 +60,18 @@ func (u *Uploader) maybeCheckpoint() {
 	if !u.checkpointDue() {
 		return
 	}
+	if err := u.checkpoint(); err != nil {
+		u.log.Error("checkpoint of the log failed", zap.Error(err))
+	}
+}
+
+func (u *Uploader) checkpoint() error {
 	if err := u.spool.Sync(u.ctx); err != nil {
-		return // the spool has logged it
+		return nil // the spool has logged it
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if err := u.spool.Checkpoint(u.snapshot()); err != nil {
-		u.log.Error("checkpoint of the log failed", zap.Error(err))
-	}
+	return u.spool.Checkpoint(u.snapshot())
 }
 
 func (u *Uploader) checkpointDue() bool {

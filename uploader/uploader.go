@@ -27,23 +27,24 @@ var (
 // concurrent use; none but those that say so waits for the store.
 type Uploader struct {
 	// constant after New
-	cfg     Config
-	store   store.Store
-	spool   *spool.Spool
-	log     *zap.Logger
-	limits  store.Limits
-	slots   chan struct{} // one per store request in flight
-	retries chan struct{} // one per request of an operation that has failed before: others always find slots
-	parts   chan struct{} // one per part in flight: large files leave room for small ones
-	wake    chan struct{} // the dispatcher has something to look at
-	sync    chan struct{} // the syncer has something to release
-	wg      sync.WaitGroup
-	teller  sync.WaitGroup  // tells the events, the workers' last ones included
-	ctx     context.Context //nolint:containedctx // of the workers, ended by Close
-	cancel  context.CancelFunc
-	events  eventQueue
-	syncs   storeSyncs
-	append  func(...*spool.Record) error // to the log
+	cfg        Config
+	store      store.Store
+	spool      *spool.Spool
+	log        *zap.Logger
+	limits     store.Limits
+	slots      chan struct{} // one per store request in flight
+	retries    chan struct{} // one per request of an operation that has failed before: others always find slots
+	parts      chan struct{} // one per part in flight: large files leave room for small ones
+	wake       chan struct{} // the dispatcher has something to look at
+	sync       chan struct{} // the syncer has something to release
+	wg         sync.WaitGroup
+	teller     sync.WaitGroup  // tells the events, the workers' last ones included
+	ctx        context.Context //nolint:containedctx // of the workers, ended by Close
+	cancel     context.CancelFunc
+	events     eventQueue
+	compaction compaction
+	syncs      storeSyncs
+	append     func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold

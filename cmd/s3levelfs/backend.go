@@ -13,6 +13,7 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/throttle"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/local"
@@ -91,6 +92,9 @@ func openStore(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (*backe
 	s, err := openProvider(ctx, cfg, log)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.UploadLimit > 0 {
+		s = throttle.New(s, cfg.UploadLimit)
 	}
 	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: id}, nil
 }

@@ -13,10 +13,14 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // controller answers the control socket of a session.
-type controller struct{ s *session }
+type controller struct {
+	hand
+	s *session
+}
 
 func (s *session) status() *mountStatus {
 	state := "mounting"
@@ -29,21 +33,22 @@ func (s *session) status() *mountStatus {
 		state = "draining"
 	}
 	used, _ := s.spool.Usage()
+	free, total := freeOn(s.state)
 	return &mountStatus{
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
-		Spool: s.state, SpoolBytes: used, SpoolFree: freeOn(s.state),
+		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
 		Uploads: uploadsOf(s.uploader.Status()), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(),
 	}
 }
 
-// freeOn is what an ordinary user may still write on the disk of a directory, in bytes; -1 = not known.
-func freeOn(dir string) int64 {
+// freeOn is what an ordinary user may still write on the disk of a directory, and how large that is, in bytes; -1 = not known.
+func freeOn(dir string) (free, total int64) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return -1
+		return -1, 0
 	}
-	return int64(st.Bavail) * st.Bsize
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize
 }
 
 func (c *controller) Status(context.Context) (any, error) { return c.s.status(), nil }
@@ -59,7 +64,7 @@ func (c *controller) Sync(ctx context.Context, path string) (telemetry.Left, err
 		sum.Files += left.Ops
 		sum.Bytes += left.Bytes
 		sum.Failed += left.Failed
-		if err != nil {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return sum, err
 		}
 	}

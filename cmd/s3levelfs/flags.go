@@ -9,11 +9,21 @@ import (
 	"github.com/s3levelfs/s3levelfs/internal/config"
 )
 
-// groupFlags makes flags of the option table's groups.
+// groupFlags makes flags of the option table's groups, and the one that names the file of all.
 func groupFlags(groups ...config.Group) []cli.Flag {
+	flags := tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
+	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"})
+}
+
+// namedFlags makes flags of single options.
+func namedFlags(names ...string) []cli.Flag {
+	return tableFlags(func(o config.Option) bool { return slices.Contains(names, o.Name) })
+}
+
+func tableFlags(want func(config.Option) bool) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range config.Default().Table() {
-		if !slices.Contains(groups, o.Group) {
+		if !want(o) {
 			continue
 		}
 		category := map[config.Group]string{
@@ -26,7 +36,7 @@ func groupFlags(groups ...config.Group) []cli.Flag {
 		def := o.String()
 		flags = append(flags, &cli.StringFlag{Name: o.Name, Usage: o.Usage, Category: category, DefaultText: def})
 	}
-	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"})
+	return flags
 }
 
 // loadConfig reads the settings that a command's flags, the environment and the file give.
@@ -55,9 +65,16 @@ func permute(app *cli.App, args []string) []string {
 	if len(args) < 2 {
 		return args
 	}
-	cmd := app.Command(args[1])
+	cmd, at := app.Command(args[1]), 2
 	if cmd == nil {
 		return args
+	}
+	for at < len(args) && len(cmd.Subcommands) > 0 {
+		i := slices.IndexFunc(cmd.Subcommands, func(c *cli.Command) bool { return c.HasName(args[at]) })
+		if i < 0 {
+			return args
+		}
+		cmd, at = cmd.Subcommands[i], at+1
 	}
 	takesValue := map[string]bool{}
 	for _, f := range cmd.Flags {
@@ -66,9 +83,9 @@ func permute(app *cli.App, args []string) []string {
 			takesValue[n] = !isBool
 		}
 	}
-	out := slices.Clone(args[:2])
+	out := slices.Clone(args[:at])
 	var rest []string
-	for i := 2; i < len(args); i++ {
+	for i := at; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
 			rest = append(rest, args[i+1:]...)

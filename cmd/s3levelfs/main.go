@@ -59,7 +59,7 @@ func newApp() *cli.App {
 		CommandNotFound:        nil,
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
-			explainCommand(), lsCommand(), localCommand(), versionCommand(),
+			explainCommand(), spoolCommand(), lsCommand(), localCommand(), versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -68,17 +68,32 @@ func newApp() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	for _, cmd := range app.Commands {
-		cmd.OnUsageError = usageError
-		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + exitHelp
-	}
+	prepare(app.Commands, "")
 	return app
 }
 
-func usageError(c *cli.Context, err error, _ bool) error {
-	name := "s3levelfs"
-	if c.Command.Name != name {
-		name += " " + c.Command.Name
+// prepare gives commands, and those below them, what all have.
+func prepare(commands []*cli.Command, above string) {
+	for _, cmd := range commands {
+		name := above + cmd.Name
+		cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+			return withCode(exitUsage, fmt.Errorf("%w: see `s3levelfs %s -h`", err, name))
+		}
+		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + exitHelp
+		if len(cmd.Subcommands) == 0 {
+			continue
+		}
+		cmd.CustomHelpTemplate = cli.SubcommandHelpTemplate + exitHelp
+		cmd.Action = func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return withCode(exitUsage, fmt.Errorf("no command %q: see `s3levelfs %s -h`", name+" "+c.Args().First(), name))
+			}
+			return cli.ShowSubcommandHelp(c)
+		}
+		prepare(cmd.Subcommands, name+" ")
 	}
-	return withCode(exitUsage, fmt.Errorf("%w: see `%s -h`", err, name))
+}
+
+func usageError(_ *cli.Context, err error, _ bool) error {
+	return withCode(exitUsage, fmt.Errorf("%w: see `s3levelfs -h`", err))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 // printJSON writes one JSON document, indented for people when out is a terminal's.
@@ -34,10 +35,10 @@ func plural(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// isTerminal reports whether progress may be drawn.
+// isTerminal reports whether somebody sits at f: progress may be drawn, questions asked.
 func isTerminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // printable makes a name safe for a terminal: control characters are escaped.

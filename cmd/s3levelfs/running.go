@@ -95,27 +95,15 @@ func leftError(left telemetry.Left) error {
 	return withCode(exitUnsent, errors.New(text))
 }
 
-// waitUploaded waits for the uploads below path, drawing progress on a
-// terminal. The deadline is not an error of its own: what is left is.
-func waitUploaded(ctx context.Context, client *telemetry.Client, path string, timeout time.Duration) (telemetry.Left, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
+// waitUploaded waits for the uploads below path, showing progress. The end of the time is not an error of its own: what is
+// left is.
+func waitUploaded(c *cli.Context, client *telemetry.Client, path string) (telemetry.Left, error) {
+	show, err := progressOf(c)
+	if err != nil {
+		return telemetry.Left{}, err
 	}
-	stop := drawProgress(ctx, client)
-	left, err := client.Sync(ctx, path)
-	stop()
-	if ctx.Err() != nil && timeout > 0 {
-		var s mountStatus
-		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTimeout)
-		defer cancel()
-		if err := client.Status(short, &s); err != nil {
-			return left, err
-		}
-		return s.left(), nil
-	}
-	return left, err
+	defer show(c.Context, client)()
+	return client.Sync(c.Context, path, c.Duration("timeout"))
 }
 
 // waitGone waits for the end of a process, so that after umount the spool and the
@@ -181,14 +169,14 @@ func syncCommand() *cli.Command {
 			"Exits with 75 when something failed or the time ran out; it stays in the spool and is retried.",
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`; 0 waits as long as uploads go on"},
-			jsonFlag(),
+			progressFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			m, rest, err := findMount(c.Args().First())
 			if err != nil {
 				return err
 			}
-			left, err := waitUploaded(c.Context, telemetry.Dial(m.Socket), rest, c.Duration("timeout"))
+			left, err := waitUploaded(c, telemetry.Dial(m.Socket), rest)
 			if died(err) {
 				return notAnswering(m, err)
 			}
@@ -215,7 +203,7 @@ func umountCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "unmount after `TIME` even if uploads are left"},
 			&cli.BoolFlag{Name: "no-wait", Usage: "unmount at once; the daemon drains on its own"},
-			jsonFlag(),
+			progressFlag(), jsonFlag(),
 		},
 		Action: umount,
 	}
@@ -238,7 +226,7 @@ func umount(c *cli.Context) error {
 	client := telemetry.Dial(m.Socket)
 	var left telemetry.Left
 	if !c.Bool("no-wait") {
-		if left, err = waitUploaded(c.Context, client, "", c.Duration("timeout")); err != nil {
+		if left, err = waitUploaded(c, client, ""); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/signal"
+	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
@@ -21,24 +25,65 @@ const (
 // serve waits until the mount is taken away, by whom ever, drains the spool
 // and closes everything. What is left is an error with its own exit code.
 func (s *session) serve(ctx context.Context, stop context.CancelFunc) error {
+	s.tellManager(daemon.SdNotifyReady)
+	limit := time.Duration(0)
 	select {
 	case <-s.fuse.Done():
+		s.tellManager(daemon.SdNotifyStopping)
 	case <-ctx.Done():
 		stop()
-		s.unmountForSignal()
+		limit = s.cfg.StopTimeout
 	}
 	// A second signal ends the drain; the spool keeps what is left.
 	again, stopAgain := signal.NotifyContext(contextWithout(ctx), unix.SIGINT, unix.SIGTERM)
 	defer stopAgain()
+	if limit > 0 { // whoever sent the signal waits no longer
+		var cancel context.CancelFunc
+		again, cancel = context.WithTimeout(again, limit)
+		defer cancel()
+	}
+	if ctx.Err() != nil {
+		s.tellManager(daemon.SdNotifyStopping)
+		s.unmountForSignal()
+	}
 	left := s.drain(again)
 	s.close()
 	return leftError(left)
+}
+
+// tellManager tells the service manager that started this process, if one did.
+func (s *session) tellManager(states ...string) {
+	if _, err := daemon.SdNotify(false, strings.Join(states, "\n")); err != nil {
+		s.log.Warn("the service manager can not be told", zap.Error(err))
+	}
+}
+
+// tellOfDrain keeps the service manager's status line up to date until stop is called.
+func (s *session) tellOfDrain() (stop func()) {
+	if os.Getenv("NOTIFY_SOCKET") == "" {
+		return func() {}
+	}
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			left := s.status().left()
+			s.tellManager(fmt.Sprintf("STATUS=uploading: %s left, %s", plural(left.Files, "change"), bytesText(left.Bytes)))
+			select {
+			case <-end:
+				return
+			case <-time.After(2 * time.Second):
+			}
+		}
+	}()
+	return func() { close(end); <-done }
 }
 
 // drain uploads what there is, until nothing is left that could be: what has
 // failed stays in the spool for the next mount.
 func (s *session) drain(ctx context.Context) telemetry.Left {
 	s.draining.Store(true)
+	defer s.tellOfDrain()()
 	if _, err := s.uploader.Wait(ctx, ""); err != nil && ctx.Err() == nil {
 		s.log.Error("drain ended early", zap.Error(err))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/notify"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/uploader"
@@ -42,6 +43,7 @@ type session struct {
 	cache    *cache.Cache
 	vfs      *vfs.FS
 	notifier *fs.Notifier
+	notices  *notify.Notifier // nil: nobody wants them
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
@@ -141,7 +143,8 @@ func (s *session) openSpool(ctx context.Context, owner string) (*spool.Recovery,
 	defer cancel()
 	for {
 		sp, recovery, err := spool.Open(spool.Config{
-			Dir: filepath.Join(s.state, "spool"), Owner: owner, MaxBytes: s.cfg.SpoolSize, Log: s.log.Named("spool"),
+			Dir: filepath.Join(s.state, "spool"), Owner: owner, MaxBytes: s.cfg.SpoolSize,
+			KeepFree: spool.KeepFree(s.cfg.KeepFree), Log: s.log.Named("spool"),
 		})
 		if err == nil {
 			s.spool = sp
@@ -181,6 +184,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	s.onClose(s.cache.Close)
 	list := listing.New(s.backend.store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)
+	s.openNotify()
 	up, err := uploader.New(s.uploaderConfig(recovery))
 	if err != nil {
 		return fmt.Errorf("spool in %s can not be replayed: %w", s.state, err)
@@ -244,7 +248,7 @@ func (s *session) ownKey(key string) bool {
 // publish opens the control socket and names the mount in the registry.
 func (s *session) publish() error {
 	socket := filepath.Join(s.state, "control")
-	server, err := telemetry.Serve(socket, &controller{s}, s.log.Named("control"))
+	server, err := telemetry.Serve(socket, &controller{hand{s.uploader}, s}, s.log.Named("control"))
 	if err != nil {
 		return withCode(exitConfig, err)
 	}

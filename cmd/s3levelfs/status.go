@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cache"
@@ -29,7 +27,9 @@ type mountStatus struct {
 	Identity   string                 `json:"identity_id,omitempty"`
 	Spool      string                 `json:"spool_dir"`
 	SpoolBytes int64                  `json:"spool_bytes"`
-	SpoolFree  int64                  `json:"spool_free"` // bytes on its disk; -1 = not known
+	SpoolFree  int64                  `json:"spool_free"`            // bytes on its disk; -1 = not known
+	SpoolKeep  int64                  `json:"spool_keep_free"`       // bytes of them that are left to others
+	SpoolLimit int64                  `json:"spool_limit,omitempty"` // bytes; 0 = none
 	Uploads    uploadStatus           `json:"uploads"`
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
@@ -148,8 +148,12 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("paused", "%s", u.Paused)
 	}
 	line("spool", "%s in %s", bytesText(s.SpoolBytes), s.Spool)
-	if s.SpoolFree >= 0 && s.SpoolFree < lowDisk {
-		line("", "its disk is full (%s left): programs get ENOSPC until uploads or you make room", bytesText(s.SpoolFree))
+	if s.SpoolFree >= 0 && s.SpoolFree < s.SpoolKeep+lowDisk {
+		line("", "its disk is full (%s left, %s kept free): programs get ENOSPC until uploads or you make room",
+			bytesText(s.SpoolFree), bytesText(s.SpoolKeep))
+	}
+	if s.SpoolLimit > 0 && s.SpoolBytes > s.SpoolLimit-lowDisk {
+		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", bytesText(s.SpoolLimit))
 	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
 	var kinds []string
@@ -161,39 +165,4 @@ func writeStatus(w io.Writer, s *mountStatus) {
 	if e := s.Requests.LastError; e != "" {
 		line("last error", "%s (%s)", e, ago(s.Requests.ErrorAt))
 	}
-}
-
-// drawProgress shows on a terminal what is left until stop is called.
-func drawProgress(ctx context.Context, client *telemetry.Client) (stop func()) {
-	if !isTerminal(os.Stderr) {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		var bar *progressbar.ProgressBar
-		var total int64
-		for ctx.Err() == nil {
-			var s mountStatus
-			if client.Status(ctx, &s) == nil {
-				left := s.left()
-				if bar == nil || left.Bytes > total {
-					total = max(left.Bytes, 1)
-					bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(os.Stderr),
-						progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
-				}
-				bar.Describe(fmt.Sprintf("uploading, %s left", plural(left.Files, "change")))
-				_ = bar.Set64(total - left.Bytes)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(300 * time.Millisecond):
-			}
-		}
-		if bar != nil {
-			_ = bar.Clear()
-		}
-	}()
-	return func() { cancel(); <-done }
 }

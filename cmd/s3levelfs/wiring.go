@@ -6,6 +6,8 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/fs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs"
+	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/throttle"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -25,8 +27,11 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		OnConflict: map[string]uploader.ConflictPolicy{
 			"keep-both": uploader.KeepBoth, "overwrite": uploader.Overwrite, "fail": uploader.Fail,
 		}[cfg.OnConflict],
-		Events: func(e uploader.Event) { s.vfs.Event(e) },
+		Events: s.event,
 		Stamp:  vfs.Stamp,
+	}
+	if cfg.UploadLimit > 0 {
+		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, 16, 16<<20, max(s.backend.store.Limits().MinPart, 1<<20), 64<<10)
 	}
 	for _, l := range s.backend.policy.LevelPrefixes() {
 		c.Levels = append(c.Levels, uploader.Level{
@@ -74,8 +79,7 @@ type uploadStatus struct {
 	Paused      string        `json:"paused,omitempty"`
 	LastError   string        `json:"last_error,omitempty"`
 	Levels      []levelStatus `json:"levels"`
-	Items       []itemStatus  `json:"items"`
-	Kept        []keptStatus  `json:"kept"`
+	telemetry.SpoolList
 }
 
 type levelStatus struct {
@@ -85,48 +89,17 @@ type levelStatus struct {
 	Error        string `json:"error,omitempty"`
 }
 
-type itemStatus struct {
-	Key      string    `json:"key"`
-	To       string    `json:"to,omitempty"`
-	What     string    `json:"what"`
-	State    string    `json:"state"`
-	Size     int64     `json:"size"`
-	Since    time.Time `json:"since,omitzero"`
-	Attempts int       `json:"attempts,omitempty"`
-	NextTry  time.Time `json:"next_try,omitzero"`
-	Error    string    `json:"error,omitempty"`
-}
-
-// keptStatus is content that is never uploaded by itself.
-type keptStatus struct {
-	Key    string    `json:"key"`
-	Gen    string    `json:"generation"`
-	Size   int64     `json:"size"`
-	Reason string    `json:"reason"` // quarantined, base-lost
-	Since  time.Time `json:"since,omitzero"`
-}
-
 func uploadsOf(u uploader.Status) uploadStatus {
 	out := uploadStatus{
 		Open: u.Open, Queued: u.Queued, Sending: u.Sending, Failed: u.Failed, Bytes: u.Bytes,
 		Conflicts: u.Conflicts, Quarantined: u.Counts.Quarantined, BaseLost: u.BaseLost, Oldest: u.Oldest, LastError: u.LastError,
-		Levels: []levelStatus{}, Items: []itemStatus{}, Kept: []keptStatus{},
+		Levels: []levelStatus{}, SpoolList: telemetry.SpoolList{Items: itemsOf(u.Items), Kept: keptOf(u.Quarantined)},
 	}
 	if u.Paused != nil {
 		out.Paused = u.Paused.Error()
 	}
 	for _, l := range u.Levels {
 		out.Levels = append(out.Levels, levelStatus{l.Prefix, l.State, l.NoConditions, l.Err})
-	}
-	for _, i := range u.Items {
-		out.Items = append(out.Items, itemStatus{i.Key, i.To, i.What, i.State.String(), i.Size, i.Since, i.Attempts, i.NextTry, i.Err})
-	}
-	for _, q := range u.Quarantined {
-		reason := "quarantined"
-		if q.BaseLost {
-			reason = "base-lost"
-		}
-		out.Kept = append(out.Kept, keptStatus{q.Key, q.Gen, q.Size, reason, q.Since})
 	}
 	return out
 }

@@ -41,14 +41,18 @@ type Config struct {
 	StaleIfDown time.Duration
 
 	// How it writes.
-	StateDir   string
-	SpoolSize  int64
-	Settle     time.Duration
-	Close      string
-	Fsync      string
-	OnConflict string
+	StateDir    string
+	SpoolSize   int64
+	KeepFree    KeepFree
+	Settle      time.Duration
+	UploadLimit int64
+	StopTimeout time.Duration
+	Close       string
+	Fsync       string
+	OnConflict  string
 
 	// How it reports.
+	Notify    string
 	LogLevel  string
 	LogFile   string
 	LogFormat string
@@ -67,6 +71,12 @@ func (s OptString) Ptr() *string {
 		return nil
 	}
 	return &s.Value
+}
+
+// KeepFree is a part of a disk: so many bytes or so much of it, the less of both where both are set.
+type KeepFree struct {
+	Bytes   int64
+	Percent int
 }
 
 // Mode is a permission mask, written in octal.
@@ -112,7 +122,7 @@ func Default() *Config {
 		MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
-		SpoolSize: 0, Settle: 20 * time.Millisecond, Close: "spool", Fsync: "local", OnConflict: "keep-both",
+		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -164,10 +174,14 @@ func (c *Config) mountOptions() []Option {
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
 		mount("state-dir", stringValue{&c.StateDir}, "`DIR` for what must not be lost (spool, log, control socket); default: the user's state directory"),
-		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; 0: as much as the disk has"),
+		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
+		mount("spool-keep-free", freeValue{&c.KeepFree}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
 		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
+		mount("upload-limit", sizeValue{&c.UploadLimit, 0, 1 << 50}, "upload at most `SIZE` a second, at least 64KiB; 0: as fast as it goes"),
+		mount("stop-timeout", durationValue{&c.StopTimeout, 0, 24 * time.Hour}, "`TIME` that uploads get after SIGTERM or Ctrl-C; what is left stays in the spool; 0: until all is uploaded or has failed"),
 		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
 		mount("fsync", enumValue{&c.Fsync, []string{"local", "upload"}}, "`WHEN` fsync returns: local (on stable storage here) or upload (in the bucket)"),
+		mount("notify", stringValue{&c.Notify}, "`HOW` you are told of conflicts, failed uploads and lost bases: desktop (by notify-send), or a shell command that finds them in S3LEVELFS_EVENT, _PATH, _OTHER, _ERROR, _MORE and _TEXT"),
 		mount("on-conflict", enumValue{&c.OnConflict, []string{"keep-both", "overwrite", "fail"}}, "`WHAT` happens when somebody else changed the object meanwhile"),
 	}
 }

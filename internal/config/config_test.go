@@ -142,4 +142,11 @@ func TestOwnersOfDifferentIdentitiesDiffer(t *testing.T) {
 	if config.Partition(c.Owner("r:1")) == config.Partition(c.Owner("r:2")) {
 		t.Error("two identities share a partition")
 	}
+	o, ok := config.ParseOwner(c.Owner("r:1"))
+	if !ok || o.Bucket != "b" || o.Identity != "r:1" || o.Prefixes != [3]string{"public/", "protected/", "private/"} {
+		t.Errorf("owner %+v, %v", o, ok)
+	}
+	if _, ok := config.ParseOwner("something else"); ok {
+		t.Error("anything is an owner")
+	}
 }

@@ -142,6 +142,9 @@ func (l *Loaded) validate() error {
 		}
 		l.Level = "private"
 	}
+	if l.UploadLimit > 0 && l.UploadLimit < 64<<10 {
+		return &Error{Err: errors.New("--upload-limit: below 64KiB a second uploads would not end in their time: give more, or 0 for no limit")}
+	}
 	if l.Guest && l.Level == "private" {
 		return &Error{Err: errors.New("a guest has no private level: leave --guest or --level private out")}
 	}

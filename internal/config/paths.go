@@ -84,6 +84,21 @@ func (c *Config) Owner(identity string) string {
 	}, "\n")
 }
 
+// Owned is an Owner taken apart again.
+type Owned struct {
+	Endpoint, Bucket, Identity string
+	Prefixes                   [3]string // public, protected, private
+}
+
+// ParseOwner is the inverse of Owner.
+func ParseOwner(owner string) (o Owned, ok bool) {
+	f := strings.Split(owner, "\n")
+	if len(f) != 6 {
+		return o, false
+	}
+	return Owned{Endpoint: f[0], Bucket: f[1], Prefixes: [3]string(f[2:5]), Identity: f[5]}, true
+}
+
 // Partition is the directory name for an owner: it tells nothing of it.
 func Partition(owner string) string {
 	sum := sha256.Sum256([]byte(owner))

@@ -33,6 +33,7 @@ type (
 		p        *int64
 		min, max int64
 	}
+	freeValue     struct{ p *KeepFree }
 	durationValue struct {
 		p        *time.Duration
 		min, max time.Duration
@@ -97,6 +98,40 @@ func (v sizeValue) set(s string) error {
 }
 
 func (v sizeValue) text() string { return strings.ReplaceAll(humanize.IBytes(uint64(*v.p)), " ", "") }
+
+// autoFree is what a spool leaves to others if nobody says otherwise.
+func autoFree() KeepFree { return KeepFree{Bytes: 1 << 30, Percent: 5} }
+
+func (v freeValue) set(s string) error {
+	if s == "auto" {
+		*v.p = autoFree()
+		return nil
+	}
+	if share, ok := strings.CutSuffix(s, "%"); ok {
+		n, err := strconv.Atoi(share)
+		if err != nil || n < 0 || n > 99 {
+			return fmt.Errorf("%q is not a share from 0%% to 99%%", s)
+		}
+		*v.p = KeepFree{Percent: n}
+		return nil
+	}
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n > 1<<60 {
+		return fmt.Errorf("%q is not auto, a share such as 10%%, or a size such as 512MiB", s)
+	}
+	*v.p = KeepFree{Bytes: int64(n)}
+	return nil
+}
+
+func (v freeValue) text() string {
+	switch {
+	case *v.p == autoFree():
+		return "auto"
+	case v.p.Percent > 0:
+		return strconv.Itoa(v.p.Percent) + "%"
+	}
+	return sizeValue{p: &v.p.Bytes}.text()
+}
 
 func (v durationValue) set(s string) error {
 	d, err := time.ParseDuration(s)

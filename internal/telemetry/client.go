@@ -1,13 +1,15 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Client speaks to the control socket of a running mount.
@@ -33,10 +35,11 @@ func (c *Client) Explain(ctx context.Context, path string, out any) error {
 	return c.call(ctx, http.MethodGet, "/explain", url.Values{"path": {path}}, out)
 }
 
-// Sync waits until everything below path is uploaded or failed; ctx bounds it.
-func (c *Client) Sync(ctx context.Context, path string) (Left, error) {
+// Sync waits until everything below path is uploaded or failed, for at most limit (0 = as long as it takes), and tells what
+// is left.
+func (c *Client) Sync(ctx context.Context, path string, limit time.Duration) (Left, error) {
 	var left Left
-	err := c.call(ctx, http.MethodPost, "/sync", url.Values{"path": {path}}, &left)
+	err := c.call(ctx, http.MethodPost, "/sync", url.Values{"path": {path}, "limit": {limit.String()}}, &left)
 	return left, err
 }
 
@@ -45,9 +48,28 @@ func (c *Client) Unmount(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/unmount", nil, &struct{}{})
 }
 
+// Refused is an error that the mount has answered with: the connection is good.
+type Refused struct{ Text string }
+
+// Error is the answer's text.
+func (e *Refused) Error() string { return e.Text }
+
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, out any) error {
+	return c.send(ctx, method, path, query, nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(out) })
+}
+
+// send asks with a JSON document, nil for none, and lets take read the answer.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, doc any, take func(io.Reader) error) error {
+	var body io.Reader
+	if doc != nil {
+		text, err := json.Marshal(doc)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
 	u := url.URL{Scheme: "http", Host: "control", Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return err
 	}
@@ -59,9 +81,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if resp.StatusCode != http.StatusOK {
 		var e struct{ Error string }
 		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == "" {
-			return fmt.Errorf("control socket: HTTP %d", resp.StatusCode)
+			return &Refused{fmt.Sprintf("control socket: HTTP %d", resp.StatusCode)}
 		}
-		return errors.New(e.Error)
+		return &Refused{e.Error}
 	}
-	return json.NewDecoder(resp.Body).Decode(out)
+	return take(resp.Body)
 }

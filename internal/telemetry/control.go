@@ -33,6 +33,7 @@ type Controller interface {
 	Sync(ctx context.Context, path string) (Left, error)
 	// Unmount takes the mount away and begins the drain; it does not wait for it.
 	Unmount(ctx context.Context) error
+	Spooler
 }
 
 // Server answers on a control socket.
@@ -111,11 +112,18 @@ func routes(c Controller, log *zap.Logger) http.Handler {
 		answer(w, v, err)
 	})
 	mux.HandleFunc("POST /sync", func(w http.ResponseWriter, r *http.Request) {
-		v, err := c.Sync(r.Context(), r.URL.Query().Get("path"))
+		ctx := r.Context()
+		if limit, err := time.ParseDuration(r.URL.Query().Get("limit")); err == nil && limit > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, limit)
+			defer cancel()
+		}
+		v, err := c.Sync(ctx, r.URL.Query().Get("path"))
 		answer(w, v, err)
 	})
 	mux.HandleFunc("POST /unmount", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, struct{}{}, c.Unmount(r.Context()))
 	})
+	spoolRoutes(mux, c, answer)
 	return mux
 }

@@ -23,8 +23,9 @@ type Requests struct {
 
 // RequestStats is a snapshot of the counts.
 type RequestStats struct {
-	Count     map[string]int64 `json:"count"`  // requests by kind
-	Failed    map[string]int64 `json:"failed"` // those that failed; "absent" and "changed" are answers
+	Count     map[string]int64 `json:"count"`      // requests by kind
+	Failed    map[string]int64 `json:"failed"`     // those that failed; "absent" and "changed" are answers
+	Sent      int64            `json:"sent_bytes"` // of objects and parts that were taken
 	LastError string           `json:"last_error,omitempty"`
 	ErrorAt   time.Time        `json:"last_error_at,omitzero"`
 }
@@ -50,6 +51,15 @@ func (r *Requests) count(kind string, err error) {
 	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) {
 		r.stats.Failed[kind]++
 		r.stats.LastError, r.stats.ErrorAt = err.Error(), time.Now()
+	}
+}
+
+// sent counts bytes that the store has taken.
+func (r *Requests) sent(n int64, err error) {
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.stats.Sent += n
 	}
 }
 
@@ -91,6 +101,7 @@ func (r *Requests) List(ctx context.Context, prefix string, o store.ListOptions)
 func (r *Requests) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (store.PutResult, error) {
 	res, err := r.Store.Put(ctx, key, body, h, c)
 	r.count("put", err)
+	r.sent(body.Size(), err)
 	return res, err
 }
 
@@ -126,6 +137,7 @@ func (r *Requests) Create(ctx context.Context, key string, h store.Headers) (str
 func (r *Requests) UploadPart(ctx context.Context, key, id string, n int32, body *io.SectionReader) (store.Part, error) {
 	p, err := r.Store.UploadPart(ctx, key, id, n, body)
 	r.count("upload-part", err)
+	r.sent(body.Size(), err)
 	return p, err
 }
 

@@ -35,6 +35,62 @@ func (f *fake) Sync(ctx context.Context, path string) (telemetry.Left, error) {
 }
 func (f *fake) Unmount(context.Context) error { f.unmounted = true; return nil }
 
+func (f *fake) SpoolList(context.Context) (telemetry.SpoolList, error) {
+	return telemetry.SpoolList{Kept: []telemetry.Kept{{Key: "a b", Generation: "G", Size: 3}}}, nil
+}
+
+func (f *fake) SpoolRetry(_ context.Context, keys []string) (int, error) { return len(keys), nil }
+
+func (f *fake) SpoolFile(_ context.Context, id string) (telemetry.SpoolFile, error) {
+	if id != "G" {
+		return telemetry.SpoolFile{}, errors.New("no such thing")
+	}
+	return telemetry.SpoolFile{Generation: id, Size: 3, Ranges: []telemetry.SpoolRange{{Length: 3}}}, nil
+}
+
+func (f *fake) SpoolRead(_ context.Context, id string, p []byte, off int64) error {
+	copy(p, "\x00{}"[off:])
+	return nil
+}
+func (f *fake) SpoolDiscard(context.Context, string) error { return errors.New("full") }
+
+// The two ends of the socket agree.
+func TestSpoolOverTheSocket(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	socket := filepath.Join(t.TempDir(), "s")
+	s, err := telemetry.Serve(socket, &fake{}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var c telemetry.Spooler = telemetry.Dial(socket)
+	l, err := c.SpoolList(t.Context())
+	if err != nil || len(l.Kept) != 1 || l.Kept[0].Key != "a b" {
+		t.Errorf("list %+v, %v", l, err)
+	}
+	if n, err := c.SpoolRetry(t.Context(), []string{"a", "b&c"}); n != 2 || err != nil {
+		t.Errorf("retry %d, %v", n, err)
+	}
+	file, err := c.SpoolFile(t.Context(), "G")
+	if err != nil || file.Size != 3 || len(file.Ranges) != 1 {
+		t.Errorf("file %+v, %v", file, err)
+	}
+	_, err = c.SpoolFile(t.Context(), "H")
+	if _, ok := errors.AsType[*telemetry.Refused](err); !ok || err.Error() != "no such thing" {
+		t.Errorf("file of nothing: %v", err)
+	}
+	p := make([]byte, 2)
+	if err := c.SpoolRead(t.Context(), "G", p, 1); err != nil || string(p) != "{}" {
+		t.Errorf("read %q, %v", p, err)
+	}
+	if err := c.SpoolRead(t.Context(), "G", make([]byte, telemetry.MaxSpoolRead+1), 0); err == nil {
+		t.Error("a read of any length was answered")
+	}
+	if err := c.SpoolDiscard(t.Context(), "G"); err == nil || err.Error() != "full" {
+		t.Errorf("discard: %v", err)
+	}
+}
+
 func TestControlSocket(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	socket := filepath.Join(t.TempDir(), "s")
@@ -59,13 +115,13 @@ func TestControlSocket(t *testing.T) {
 	if err := c.Explain(t.Context(), "", &explained); err == nil || err.Error() != "no such path" {
 		t.Errorf("explain of nothing = %v", err)
 	}
-	left, err := c.Sync(t.Context(), "")
+	left, err := c.Sync(t.Context(), "", 0)
 	if d := cmp.Diff(telemetry.Left{Files: 2, Bytes: 10, Failed: 1}, left); d != "" || err != nil {
 		t.Errorf("sync: %v %s", err, d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Sync(ctx, "stuck"); !errors.Is(err, context.Canceled) {
+	if _, err := c.Sync(ctx, "stuck", 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled sync = %v", err)
 	}
 	if err := c.Unmount(t.Context()); err != nil || !f.unmounted {

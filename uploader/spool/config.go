@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,7 @@ type Config struct {
 	InlineMax   int64         // bytes that one generation writes into segments; default 64 KiB, negative: none
 	SegmentSize int64         // bytes at which the next segment begins; default 64 MiB
 	MaxBytes    int64         // bytes in segments and data files; 0 = unlimited
+	KeepFree    KeepFree      // what others keep of the disk; zero: nothing
 	MaxOpen     int           // descriptors kept open for storage files; default 256
 
 	Log *zap.Logger // nil: none
@@ -33,6 +35,9 @@ type Config struct {
 	// SyncFile, if set, is called before each file is put on stable storage; its error stands for that of the
 	// sync (tests of failing disks).
 	SyncFile func(path string) error
+	// DiskRoom, if set, tells what is free on a directory's disk, and how large that is, in bytes (tests of full
+	// disks). Default: statfs.
+	DiskRoom func(dir string) (free, total int64, err error)
 	// WriteAt, if set, does the writes to segments and data files (tests of full disks).
 	WriteAt func(f *os.File, p []byte, off int64) (int, error)
 }
@@ -46,6 +51,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.WriteAt == nil {
 		c.WriteAt = func(f *os.File, p []byte, off int64) (int, error) { return f.WriteAt(p, off) }
+	}
+	if c.DiskRoom == nil {
+		c.DiskRoom = diskRoom
 	}
 	if c.SyncFile == nil {
 		c.SyncFile = func(string) error { return nil }
@@ -73,10 +81,10 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-// Errors of the package, found by errors.Is. A full disk shows as syscall.ENOSPC.
+// Errors of the package, found by errors.Is. A full disk shows as syscall.ENOSPC, and so does ErrFull.
 var (
 	ErrOwner   = errors.New("spool belongs to another bucket or identity")
-	ErrFull    = errors.New("spool has reached its size limit") // Config.MaxBytes
+	ErrFull    = fmt.Errorf("spool has reached its limit: %w", syscall.ENOSPC) // Config.MaxBytes, Config.KeepFree
 	ErrSealed  = errors.New("generation is sealed")
 	ErrGone    = errors.New("generation has been released")
 	ErrNoBase  = errors.New("bytes of the base are needed") // ReadAt without a BaseFunc

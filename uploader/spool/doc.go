@@ -14,13 +14,15 @@
 //     one: what has bytes and no record is deleted at the next start.
 //   - A Create of a generation on top of another one lists its extents ([Content.Extents] of the clone).
 //   - Nobody appends between the building of a snapshot and the return of [Spool.Checkpoint].
+//   - Where [Spool.Compact] is used, a list of extents that is logged was made since the last Checkpoint: under the lock
+//     that keeps the two apart.
 //
 // # Locks
 //
 // In this order, any of them may be skipped: Content.io (shared by reads and writes of local bytes, exclusive for
 // Truncate, PunchHole, FillBase, Clone, Seal) < Content.mu (the extent map) < Spool.syncMu (one group sync or checkpoint
 // at a time) < segments.mu (appending to the active segment) < namespaceLog.mu < Spool.mu (table of storage, dirty and
-// dead sets) < files.mu (open descriptors). No lock is held over a [BaseFunc].
+// dead sets) < files.mu (open descriptors). room.mu (what the disk has left) is a leaf. No lock is held over a [BaseFunc].
 //
 // # Invariants
 //

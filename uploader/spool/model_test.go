@@ -171,6 +171,25 @@ func (m *machine) Checkpoint(t *rapid.T) {
 	check(t, m.s.Checkpoint(recs))
 }
 
+// Compact moves what is live out of segments that are mostly dead; finish: the checkpoint that follows is made.
+func (m *machine) compact(t *rapid.T, finish bool) {
+	var frozen, others []*spool.Content
+	for _, g := range m.gens {
+		if g.sealed {
+			frozen = append(frozen, g.c)
+		} else {
+			others = append(others, g.c)
+		}
+	}
+	gain, err := m.s.Compact(frozen, others)
+	check(t, err)
+	if gain > 0 && finish {
+		m.Checkpoint(t)
+	}
+}
+
+func (m *machine) Compact(t *rapid.T) { m.compact(t, rapid.Bool().Draw(t, "with its checkpoint")) }
+
 // Reopen is a restart, in the same boot or another: what was sealed is there again.
 func (m *machine) Reopen(t *rapid.T) {
 	for _, g := range m.gens {

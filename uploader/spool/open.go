@@ -78,6 +78,22 @@ func readPID(path string) int {
 	return pid
 }
 
+// OwnerOf tells whose spool a directory holds; os.ErrNotExist: it holds none. Errors: ErrFormat.
+func OwnerOf(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, ownerName))
+	if err != nil {
+		return "", err
+	}
+	var f ownerFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return "", fmt.Errorf("%w: %s: %w", ErrFormat, ownerName, err)
+	}
+	if f.Format != ownerFormat {
+		return "", fmt.Errorf("%w: version %d", ErrFormat, f.Format)
+	}
+	return f.Owner, nil
+}
+
 type ownerFile struct {
 	Format int    `json:"format"`
 	Owner  string `json:"owner"`
@@ -85,29 +101,18 @@ type ownerFile struct {
 
 // checkOwner refuses a spool of somebody else, and signs a new one.
 func checkOwner(dir, owner string) error {
-	path := filepath.Join(dir, ownerName)
-	b, err := os.ReadFile(path)
+	has, err := OwnerOf(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		b, err := json.Marshal(ownerFile{Format: ownerFormat, Owner: owner})
 		if err != nil {
 			return err
 		}
-		return renameio.WriteFile(path, append(b, '\n'), 0o600)
+		return renameio.WriteFile(filepath.Join(dir, ownerName), append(b, '\n'), 0o600)
 	}
-	if err != nil {
-		return err
+	if err == nil && has != owner {
+		err = fmt.Errorf("%w: it is of %s", ErrOwner, has)
 	}
-	var f ownerFile
-	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrFormat, ownerName, err)
-	}
-	if f.Format != ownerFormat {
-		return fmt.Errorf("%w: version %d", ErrFormat, f.Format)
-	}
-	if f.Owner != owner {
-		return fmt.Errorf("%w: it is of %s", ErrOwner, f.Owner)
-	}
-	return nil
+	return err
 }
 
 // openLog opens the log, or makes the first one. A log that is missing or unreadable beside data is not

@@ -105,6 +105,16 @@ func (p *powerMachine) Checkpoint(t *rapid.T) {
 	p.acked = p.current()
 }
 
+func (p *powerMachine) Compact(t *rapid.T) {
+	frozen := p.current()
+	_, before := p.s.Usage()
+	finish := rapid.Bool().Draw(t, "with its checkpoint")
+	p.compact(t, finish)
+	if _, after := p.s.Usage(); finish && after != before {
+		p.acked = frozen // the checkpoint is on the disk
+	}
+}
+
 func (p *powerMachine) Drop(t *rapid.T) {
 	before := p.current()
 	p.machine.Drop(t)

@@ -32,6 +32,10 @@ type segments struct {
 // append writes p as one frame with one write(2) and tells where the data is.
 // The storage comes with a reference, the caller's. After an error nothing has changed.
 func (g *segments) append(s *Spool, gen string, off int64, p []byte) (*storage, int64, error) {
+	return g.appendFrame(s, gen, off, p, s.reserve)
+}
+
+func (g *segments) appendFrame(s *Spool, gen string, off int64, p []byte, reserve func(*storage, int64) error) (*storage, int64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := frame.Begin(g.buf[:0])
@@ -46,7 +50,7 @@ func (g *segments) append(s *Spool, gen string, off int64, p []byte) (*storage, 
 		return nil, 0, err
 	}
 	st := g.active
-	if err := s.reserve(st, int64(len(b))); err != nil {
+	if err := reserve(st, int64(len(b))); err != nil {
 		g.retireUnused(s, frame.FileHeaderSize)
 		return nil, 0, err
 	}

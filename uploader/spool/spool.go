@@ -22,6 +22,7 @@ type Spool struct {
 	segments segments
 	log      namespaceLog
 	syncer   syncer
+	room     room
 
 	nextID atomic.Uint64 // the last number given to a storage
 	usage  atomic.Int64  // bytes in segments and data files

@@ -34,6 +34,8 @@ type storage struct {
 	bytes atomic.Int64 // counted in the spool's usage
 	dirty atomic.Bool  // written since the last sync of it began
 
+	damaged atomic.Bool // a segment that a compaction has found so
+
 	// guarded by files.mu
 	f     *os.File
 	inUse int
@@ -123,7 +125,7 @@ func (s *Spool) marked(st *storage) {
 // reserve counts n bytes that are about to be written to st.
 func (s *Spool) reserve(st *storage, n int64) error {
 	used := s.usage.Add(n)
-	if s.cfg.MaxBytes > 0 && n > 0 && used > s.cfg.MaxBytes {
+	if s.cfg.MaxBytes > 0 && n > 0 && used > s.cfg.MaxBytes || !s.room.take(s, n) {
 		s.usage.Add(-n)
 		return ErrFull
 	}
