@@ -126,7 +126,7 @@ func Test_5b_SENDING_404_ForeignDeleteOfBase_KeepsOurs(t *testing.T) {
 	})
 }
 
-func Test_5b_SENDING_LostAnswer_IsSettledByHead(t *testing.T) {
+func Test_5b_UNSURE_200_LostAnswer_IsSettledByHead(t *testing.T) {
 	faulty(t, func(_ *testing.T, r *rig, _ *faultstore.Store) {
 		r.put(key("f"), "data")
 		r.drain()
@@ -138,7 +138,7 @@ func Test_5b_SENDING_LostAnswer_IsSettledByHead(t *testing.T) {
 	}, faultstore.Rule{Op: op.Put, Fault: faultstore.Lost(), Count: 1})
 }
 
-func Test_5b_SENDING_5xx_FailsAfterFourAttemptsAndIsRetried(t *testing.T) {
+func Test_5b_SENDING_Silence_5xx_FailsAfterFourAttemptsAndIsRetried(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
 		r.put(key("f"), "data")
 		time.Sleep(900 * time.Millisecond)
@@ -174,7 +174,7 @@ func Test_5b_SENDING_403_DeniesTheLevelAndKeepsTheFile(t *testing.T) {
 	}, faultstore.Rule{Op: op.Put, Fault: faultstore.Denied(), Count: faultstore.Forever})
 }
 
-func Test_5b_SENDING_ExpiredPausesWithoutCounting(t *testing.T) {
+func Test_5b_SENDING_Expired_PausesWithoutCounting(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
 		r.put(key("f"), "data")
 		time.Sleep(200 * time.Millisecond)
@@ -188,7 +188,7 @@ func Test_5b_SENDING_ExpiredPausesWithoutCounting(t *testing.T) {
 	}, faultstore.Rule{Op: op.Put, Fault: faultstore.Expired(), Count: faultstore.Forever})
 }
 
-func Test_5b_SENDING_NoSuchUpload_BeginsAnew(t *testing.T) {
+func Test_5b_SENDING_404_NoSuchUpload_BeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 8 })
 		defer func() { r.stop() }()
@@ -233,7 +233,7 @@ func Test_5b_DELETING_403_FirstInALevelTellsTheCaller(t *testing.T) {
 	}, faultstore.Rule{Op: op.Delete, Fault: faultstore.Denied()})
 }
 
-func Test_5b_DELETING_BatchErrorsAreJudgedOneByOne(t *testing.T) {
+func Test_5b_DELETING_404_BatchErrorsAreJudgedOneByOne(t *testing.T) {
 	deny := faultstore.Keys("b", func(k string) bool { return k == key("b") }, faultstore.Denied())
 	faulty(t, func(_ *testing.T, r *rig, _ *faultstore.Store) {
 		for _, n := range []string{"a", "b", "c"} {
@@ -247,7 +247,7 @@ func Test_5b_DELETING_BatchErrorsAreJudgedOneByOne(t *testing.T) {
 	}, faultstore.Rule{Op: op.DeleteMany, Fault: deny})
 }
 
-func Test_5b_MOVING_Copy403_ChangesNothing(t *testing.T) {
+func Test_5b_MOVING_Copy_403_ChangesNothing(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, _ *faultstore.Store) {
 		r.mem.PutString(key("a"), "data")
 		err := r.u.Rename(t.Context(), key("a"), key("b"), r.stored(key("a")), absent(), false)
@@ -262,7 +262,7 @@ func Test_5b_MOVING_Copy403_ChangesNothing(t *testing.T) {
 	}, faultstore.Rule{Op: op.Copy, Fault: faultstore.Denied()})
 }
 
-func Test_5b_MOVING_SourceChanged_IsReadAgainOnce(t *testing.T) {
+func Test_5b_MOVING_Copy_412_SourceChanged_IsReadAgainOnce(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("a"), "old")
 		base := r.stored(key("a"))
@@ -273,7 +273,7 @@ func Test_5b_MOVING_SourceChanged_IsReadAgainOnce(t *testing.T) {
 	})
 }
 
-func Test_5b_MOVING_NoReplace_TargetAppeared(t *testing.T) {
+func Test_5b_MOVING_Copy_412_NoReplace_TargetAppeared(t *testing.T) {
 	for name, mc := range map[string]memstore.Config{"cond": {}, "head": {IgnoreCopyCond: true}} {
 		t.Run(name, func(t *testing.T) {
 			runOn(t, mc, func(t *testing.T, r *rig) {
@@ -290,7 +290,7 @@ func Test_5b_MOVING_NoReplace_TargetAppeared(t *testing.T) {
 	}
 }
 
-func Test_5b_QUEUED_Pinning_SourceChanged_IsBaseLost(t *testing.T) {
+func Test_5b_QUEUED_Pinning_412_SourceChanged_IsBaseLost(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("f"), "0123456789")
 		f := r.edit(key("f"))
@@ -312,7 +312,7 @@ func Test_5b_QUEUED_Pinning_SourceChanged_IsBaseLost(t *testing.T) {
 	})
 }
 
-func Test_5b_QUEUED_Pinning_StoreDown_IsFilledLater(t *testing.T) {
+func Test_5b_QUEUED_Pinning_Silence_IsFilledLater(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		fs := faultstore.New(r.mem)
 		r.stop()

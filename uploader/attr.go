@@ -168,7 +168,11 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 	o.set(flagStarted, unanswered)
 	u.mu.Unlock()
 	if !unanswered && (errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist)) && !errors.Is(err, store.ErrNoBucket) {
-		return errors.Join(err, u.attrLost(o, Base{}))
+		now, lookErr := u.lookAt(ctx, o.key)
+		if lookErr != nil || base.same(now) { // 409: somebody else was writing at that moment
+			return errors.Join(err, lookErr)
+		}
+		return errors.Join(err, u.attrLost(o, now))
 	}
 	if errors.Is(err, store.ErrNoBucket) { // 403 may be for want of the right to read: a copy does both
 		u.refused(o.key, err)
@@ -255,9 +259,9 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 		return u.endWritten(ctx, o, present(res, 0, h),
 			Event{Kind: Committed, Key: o.key, ETag: res.ETag, Headers: h, LastModified: res.LastModified})
 	case errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrExist):
-		// somebody has made it: its ETag is that of every empty object, so nothing is known that
-		// a delete could be conditional on but that it exists
-		return u.end(o, spool.TypeDone, Base{State: Present}, Base{})
+		if err = u.markerExists(ctx, o, err); err == nil {
+			return nil
+		}
 	}
 	u.mu.Lock()
 	o.unsure = unanswered
@@ -265,6 +269,17 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 	u.mu.Unlock()
 	u.refused(o.key, err)
 	return err
+}
+
+// markerExists: somebody has made it, or was about to. Its ETag is that of every empty object, so nothing is known that
+// a delete could be conditional on but that it exists.
+func (u *Uploader) markerExists(ctx context.Context, o *op, cause error) error {
+	if u.canLook(o.key) {
+		if now, err := u.lookAt(ctx, o.key); err != nil || now.State == Absent {
+			return errors.Join(cause, err)
+		}
+	}
+	return u.end(o, spool.TypeDone, Base{State: Present}, Base{})
 }
 
 func isMarker(key string) bool { return strings.HasSuffix(key, "/") }

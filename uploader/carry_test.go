@@ -71,7 +71,7 @@ func moving(t *testing.T, before func(r *rig), test func(m *move)) {
 	}, faultstore.Rule{Op: op.Copy, Fault: faultstore.Stall(), Count: 1})
 }
 
-func Test_5a_MOVING_WriteToTheTarget_StaysWhenTakenBack(t *testing.T) {
+func Test_5a_MOVING_Write_ToTheTarget_StaysWhenTakenBack(t *testing.T) {
 	for name, closed := range map[string]bool{"open": false, "closed": true} {
 		t.Run(name, func(t *testing.T) {
 			var b *uploader.File
@@ -96,7 +96,7 @@ func Test_5a_MOVING_WriteToTheTarget_StaysWhenTakenBack(t *testing.T) {
 	}
 }
 
-func Test_5a_MOVING_WriteToTheTarget_GoesWhenCopied(t *testing.T) {
+func Test_5a_MOVING_Write_ToTheTarget_GoesWhenCopied(t *testing.T) {
 	var b *uploader.File
 	moving(t, func(r *rig) { b = r.edit(key("b")) }, func(m *move) {
 		m.writeAt(b, "TAR", 0)
@@ -113,7 +113,7 @@ func Test_5a_MOVING_WriteToTheTarget_GoesWhenCopied(t *testing.T) {
 }
 
 // A generation of the target that waits behind the move is closed with its handle.
-func Test_5a_MOVING_CloseOfTheTarget_StaysWhenTakenBack(t *testing.T) {
+func Test_5a_MOVING_Close_OfTheTarget_StaysWhenTakenBack(t *testing.T) {
 	var b *uploader.File
 	moving(t, func(r *rig) {
 		b = r.edit(key("b"))
@@ -126,7 +126,7 @@ func Test_5a_MOVING_CloseOfTheTarget_StaysWhenTakenBack(t *testing.T) {
 	})
 }
 
-func Test_5a_MOVING_WriteToTheSource_GoesBackWhenTakenBack(t *testing.T) {
+func Test_5a_MOVING_Write_ToTheSource_GoesBackWhenTakenBack(t *testing.T) {
 	for name, closed := range map[string]bool{"open": false, "closed": true} {
 		t.Run(name, func(t *testing.T) {
 			var a *uploader.File
@@ -149,7 +149,7 @@ func Test_5a_MOVING_WriteToTheSource_GoesBackWhenTakenBack(t *testing.T) {
 	}
 }
 
-func Test_5a_MOVING_WriteToTheSource_FollowsWhenCopied(t *testing.T) {
+func Test_5a_MOVING_Write_ToTheSource_FollowsWhenCopied(t *testing.T) {
 	var a *uploader.File
 	moving(t, func(r *rig) { a = r.edit(key("a")) }, func(m *move) {
 		m.writeAt(a, "SOU", 0)
@@ -162,7 +162,7 @@ func Test_5a_MOVING_WriteToTheSource_FollowsWhenCopied(t *testing.T) {
 }
 
 // The same after a crash: what was closed is where it belongs, whatever becomes of the move.
-func Test_5a_MOVING_CrashThenTakenBack(t *testing.T) {
+func Test_5c_MOVING_Kill_ThenTakenBack(t *testing.T) {
 	var a, b *uploader.File
 	moving(t, func(r *rig) { a, b = r.edit(key("a")), r.edit(key("b")) }, func(m *move) {
 		m.writeAt(a, "SOU", 0)
@@ -189,7 +189,7 @@ func Test_5a_MOVING_CrashThenTakenBack(t *testing.T) {
 }
 
 // Another file got the old name while the move was on its way: all three are kept.
-func Test_5a_MOVING_OldNameTaken_TakenBackKeepsAll(t *testing.T) {
+func Test_5a_MOVING_Write_OldNameTaken_TakenBackKeepsAll(t *testing.T) {
 	var a *uploader.File
 	moving(t, func(r *rig) { a = r.edit(key("a")) }, func(m *move) {
 		m.writeAt(a, "SOU", 0)
@@ -211,7 +211,7 @@ func Test_5a_MOVING_OldNameTaken_TakenBackKeepsAll(t *testing.T) {
 }
 
 // A file that a move is to replace is opened for writing only when that is decided.
-func Test_5a_MOVING_OpenOfThePendingTarget_Waits(t *testing.T) {
+func Test_5a_MOVING_Write_OpenOfThePendingTarget_Waits(t *testing.T) {
 	var b *uploader.File
 	moving(t, func(r *rig) {
 		b = r.edit(key("b"))

@@ -41,8 +41,14 @@ func (f *File) Flush(ctx context.Context) error {
 		return err
 	}
 	o, err := u.seal(g)
-	if err != nil || o == nil || o.is(flagReplaced) { // the last: it may end without ever being sent
+	if err != nil || o == nil {
 		return err
+	}
+	u.mu.Lock()
+	replaced := o.is(flagReplaced)
+	u.mu.Unlock()
+	if replaced { // it may end without ever being sent
+		return nil
 	}
 	return u.afterFlush(ctx, o)
 }
@@ -293,11 +299,11 @@ func (f *File) syncUpload(ctx context.Context) error {
 	}
 	f.u.mu.Lock()
 	var o *op
-	if f.top != nil {
+	if f.top != nil && f.top.op != nil && f.top.op.is(flagSealed) && !f.top.op.is(flagReplaced) {
 		o = f.top.op
 	}
 	f.u.mu.Unlock()
-	if o == nil || !o.is(flagSealed) || o.is(flagReplaced) {
+	if o == nil {
 		return nil
 	}
 	return f.u.sendNow(ctx, o)

@@ -61,7 +61,7 @@ func Test_5a_SENDING_Unlink_DeletesWhatLanded(t *testing.T) {
 	})
 }
 
-func Test_5a_SENDING_UnlinkThenCreate(t *testing.T) {
+func Test_5a_SENDING_Unlink_ThenCreate(t *testing.T) {
 	sending(t, func(t *testing.T, r *rig) {
 		r.remove(key("f"))
 		r.put(key("f"), "new")
@@ -115,7 +115,7 @@ func Test_5a_CLEAN_Chmod_IsOneSelfCopy(t *testing.T) {
 	})
 }
 
-func Test_5a_GONE_OpenFileGoesOn(t *testing.T) {
+func Test_5a_GONE_Write_GoesOn(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("f"), "0123456789")
 		f := r.edit(key("f"))
@@ -135,7 +135,7 @@ func Test_5a_GONE_OpenFileGoesOn(t *testing.T) {
 	})
 }
 
-func Test_5a_GONE_UnlinkedNewFileLeavesNothing(t *testing.T) {
+func Test_5a_GONE_Release_NewFileLeavesNothing(t *testing.T) {
 	run(t, func(_ *testing.T, r *rig) {
 		f := r.create(key("f"))
 		r.writeAt(f, "x", 0)
@@ -151,7 +151,7 @@ func Test_5a_GONE_UnlinkedNewFileLeavesNothing(t *testing.T) {
 	})
 }
 
-func Test_5a_Hold_KeepsTheDeleteBack(t *testing.T) {
+func Test_5a_DELETING_Held_KeepsTheDeleteBack(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("f"), "x")
 		h := uploader.NewHold()
@@ -164,7 +164,7 @@ func Test_5a_Hold_KeepsTheDeleteBack(t *testing.T) {
 	})
 }
 
-func Test_5a_DELETING_Create_QueuesBehind(t *testing.T) {
+func Test_5a_DELETING_Write_QueuesBehind(t *testing.T) {
 	run(t, func(_ *testing.T, r *rig) {
 		r.mem.PutString(key("f"), "old")
 		r.remove(key("f"))
@@ -174,7 +174,7 @@ func Test_5a_DELETING_Create_QueuesBehind(t *testing.T) {
 	})
 }
 
-func Test_5a_CLEAN_ExclusiveOpenOfKnown_IsEEXIST(t *testing.T) {
+func Test_5a_CLEAN_Write_ExclusiveOpenOfKnown_IsEEXIST(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("f"), "x")
 		_, err := r.u.Open(t.Context(), key("f"), uploader.OpenOptions{Base: r.stored(key("f")), Exclusive: true})
@@ -189,7 +189,7 @@ func Test_5a_CLEAN_ExclusiveOpenOfKnown_IsEEXIST(t *testing.T) {
 	})
 }
 
-func Test_5a_OPEN_RenameOfStoredBase_CrashLosesNothing(t *testing.T) {
+func Test_5a_OPEN_Rename_OfStoredBase_CrashLosesNothing(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mem.PutString(key("a"), "good")
 		f := r.edit(key("a"))
@@ -204,7 +204,7 @@ func Test_5a_OPEN_RenameOfStoredBase_CrashLosesNothing(t *testing.T) {
 	})
 }
 
-func Test_5a_OPEN_RenameOnto_QUEUED_UploadsBoth(t *testing.T) {
+func Test_5a_QUEUED_RenamedOnto_ByAnOpenFile_UploadsBoth(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.put(key("b.tmp"), "sealed")
 		f := r.create(key("a"))

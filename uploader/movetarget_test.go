@@ -16,7 +16,7 @@ func servers() map[string]memstore.Config {
 	return map[string]memstore.Config{"all": {}, "writes": {IgnoreCopyCond: true}, "none": {IgnoreWriteCond: true}}
 }
 
-func Test_5b_MOVING_TargetChanged_ChangesNothing(t *testing.T) {
+func Test_5b_MOVING_Copy_412_TargetChanged_ChangesNothing(t *testing.T) {
 	for name, mc := range servers() {
 		for was, put := range map[string]string{"present": "old", "absent": ""} {
 			t.Run(name+"/"+was, func(t *testing.T) {
@@ -42,7 +42,7 @@ func Test_5b_MOVING_TargetChanged_ChangesNothing(t *testing.T) {
 	}
 }
 
-func Test_5b_MOVING_TargetChanged_Overwrite(t *testing.T) {
+func Test_5b_MOVING_Copy_412_TargetChanged_Overwrite(t *testing.T) {
 	for name, mc := range servers() {
 		t.Run(name, func(t *testing.T) {
 			runOn(t, mc, func(t *testing.T, r *rig) {

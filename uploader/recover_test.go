@@ -28,7 +28,7 @@ func stamped(c *uploader.Config) {
 	}
 }
 
-func Test_5c_OPEN_Synced_HasItsTime(t *testing.T) {
+func Test_5c_OPEN_Synced_Kill_HasItsTime(t *testing.T) {
 	for name, set := range map[string]bool{"written": false, "set": true} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {
@@ -53,7 +53,7 @@ func Test_5c_OPEN_Synced_HasItsTime(t *testing.T) {
 }
 
 // A change of headers that an open generation took over is made when a crash ends that.
-func Test_5c_OPEN_Quarantined_KeepsThePendingHeaders(t *testing.T) {
+func Test_5c_OPEN_Unsynced_Kill_KeepsThePendingHeaders(t *testing.T) {
 	for name, renamed := range map[string]bool{"in place": false, "renamed": true} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {
@@ -151,7 +151,7 @@ func TestRenameThatTheLogRefusesChangesNothing(t *testing.T) {
 }
 
 // A new file whose name an open, unlinked one had does not wait for that one's end.
-func Test_5a_DELETING_Held_IsReplacedByTheNextFile(t *testing.T) {
+func Test_5a_DELETING_Write_Held_IsReplacedByTheNextFile(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		etag := r.mem.PutString(key("f"), "old")
 		h := uploader.NewHold()

@@ -56,7 +56,7 @@ func (u *Uploader) Remove(ctx context.Context, key string, base Base, o RemoveOp
 		u.mu.Unlock()
 		return &store.Error{Op: "remove", Key: key, Kind: store.ErrNotExist}
 	}
-	if f != nil && f.top != nil && !pending {
+	if f != nil && f.top != nil && !pending && !f.lost {
 		base = f.base
 	}
 	d, err := u.logRemove(key, base, f, o.Wait)

@@ -17,7 +17,7 @@ func stalledPut(k string) faultstore.Rule {
 }
 
 // The closed bytes of a file go on under its new name, though a later generation is open above them.
-func Test_5a_SENDING_RenameBelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
+func Test_5a_SENDING_Rename_BelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
 	for name, stored := range map[string]bool{"new": false, "stored": true} {
 		t.Run(name, func(t *testing.T) {
 			faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
@@ -47,7 +47,7 @@ func Test_5a_SENDING_RenameBelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
 }
 
 // So it is in a directory that is renamed.
-func Test_5a_SENDING_RenameDirBelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
+func Test_5a_SENDING_Rename_DirBelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
 		h := r.create(key("d/f"))
 		r.writeAt(h, "closed", 0)
@@ -64,7 +64,7 @@ func Test_5a_SENDING_RenameDirBelowOpen_CrashKeepsTheClosedBytes(t *testing.T) {
 }
 
 // Without a crash the last bytes win, once.
-func Test_5a_SENDING_RenameBelowOpen_CloseSendsTheLast(t *testing.T) {
+func Test_5a_SENDING_Rename_BelowOpen_CloseSendsTheLast(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
 		h := r.create(key("f"))
 		r.writeAt(h, "closed", 0)
@@ -84,7 +84,7 @@ func Test_5a_SENDING_RenameBelowOpen_CloseSendsTheLast(t *testing.T) {
 }
 
 // With several closed generations queued the topmost closed one survives.
-func Test_5a_SENDING_RenameOfAFullStack_CrashKeepsTheLastClosed(t *testing.T) {
+func Test_5a_SENDING_Rename_OfAFullStack_CrashKeepsTheLastClosed(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
 		h := r.create(key("f"))
 		for i, data := range []string{"one", "two", "three"} {
@@ -105,7 +105,7 @@ func Test_5a_SENDING_RenameOfAFullStack_CrashKeepsTheLastClosed(t *testing.T) {
 }
 
 // A delta above the generation in flight reads its holes from the old name: that stays until they are fetched.
-func Test_5a_SENDING_RenameOfADelta_ReadsAndPinsAfterwards(t *testing.T) {
+func Test_5a_SENDING_Rename_OfADelta_ReadsAndPinsAfterwards(t *testing.T) {
 	for name, crash := range map[string]bool{"live": false, "crash": true} {
 		t.Run(name, func(t *testing.T) {
 			faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
@@ -137,7 +137,7 @@ func Test_5a_SENDING_RenameOfADelta_ReadsAndPinsAfterwards(t *testing.T) {
 }
 
 // A delete of an older name waits for what replaces the generation that it waited for.
-func Test_5a_RenameOverATargetWithHeldDeletes(t *testing.T) {
+func Test_5a_QUEUED_RenamedOnto_WithHeldDeletes(t *testing.T) {
 	for name, sealed := range map[string]bool{"sealed": true, "open": false} {
 		t.Run(name, func(t *testing.T) {
 			faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {

@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -63,12 +64,32 @@ func (u *Uploader) runDelete(ctx context.Context, o *op) error {
 	case err == nil, errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket):
 		return u.removed(ctx, o)
 	case errors.Is(err, store.ErrChanged):
-		return u.reappear(o, Base{})
+		return u.deleteChanged(ctx, o, base, err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	o.unsure = o.unsure || unanswered
 	return u.refusedDelete(o, err)
+}
+
+// deleteChanged answers 412 and 409: only a look tells a foreign version from somebody who was writing at that moment.
+func (u *Uploader) deleteChanged(ctx context.Context, o *op, base Base, cause error) error {
+	if !u.canLook(o.key) {
+		return u.reappear(o, Base{})
+	}
+	now, err := u.lookAt(ctx, o.key)
+	switch {
+	case err != nil:
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		o.unsure = true
+		return fmt.Errorf("look after %w: %w", cause, err)
+	case now.State == Absent:
+		return u.removed(ctx, o)
+	case o.mayDelete(base, now):
+		return cause
+	}
+	return u.reappear(o, now)
 }
 
 func (u *Uploader) removed(ctx context.Context, o *op) error {

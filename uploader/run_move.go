@@ -95,11 +95,9 @@ func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, 
 // (400 DirectoryObjectContainsData).
 func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res store.PutResult, unanswered bool, err error) {
 	if r.Headers == nil {
-		obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
-		if err != nil {
+		if r.Headers, err = u.headersOf(ctx, r); err != nil {
 			return res, false, fmt.Errorf("headers of the marker: %w", err)
 		}
-		r.Headers = obj.Headers
 	}
 	h := store.Headers{}
 	if r.Headers != nil {
@@ -119,14 +117,25 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 	return res, unanswered, errors.Join(err, lookErr)
 }
 
+// headersOf asks for the headers of the version that is to be copied.
+func (u *Uploader) headersOf(ctx context.Context, r store.CopyRequest) (*store.Headers, error) {
+	release, err := u.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
+	return obj.Headers, err
+}
+
 // copyParts copies an object that is too large for one Copy.
 func (u *Uploader) copyParts(ctx context.Context, o *op, r store.CopyRequest, size int64) (res store.PutResult, unanswered bool, err error) {
 	if r.Headers == nil {
-		obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
-		if err != nil {
+		if r.Headers, err = u.headersOf(ctx, r); err != nil {
 			return res, false, fmt.Errorf("headers of the source: %w", err)
 		}
-		r.Headers = obj.Headers
 	}
 	h := store.Headers{}
 	if r.Headers != nil {
@@ -286,6 +295,9 @@ func (u *Uploader) moveChanged(ctx context.Context, o *op, cause error) error {
 func (u *Uploader) judgeMove(o *op, src, at Base, cause error) (done bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if src.same(o.base) && (o.toBase.State == Unknown || o.toBase.same(at)) {
+		return true, cause // 409: somebody else was writing at that moment
+	}
 	first := !o.reread
 	o.reread = true
 	switch {

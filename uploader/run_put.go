@@ -159,7 +159,11 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 	if err != nil {
 		return false, fmt.Errorf("look after an unanswered put: %w", err)
 	}
-	if now.wrote() == o.gen.id {
+	ours, err := u.isOurs(o, now)
+	if err != nil {
+		return false, err
+	}
+	if ours {
 		return true, u.committed(ctx, o, now)
 	}
 	u.mu.Lock()
@@ -176,6 +180,10 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 // settleChanged answers 412, 409 and 404 of a conditional write.
 func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error {
 	now, err := u.lookAt(ctx, o.key)
+	ours := false
+	if err == nil {
+		ours, err = u.isOurs(o, now)
+	}
 	if err != nil {
 		u.mu.Lock()
 		o.unsure = true
@@ -188,7 +196,7 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 	o.set(flagStarted, false)
 	u.mu.Unlock()
 	switch {
-	case now.wrote() == o.gen.id:
+	case ours:
 		return u.committed(ctx, o, now)
 	case base.same(now):
 		return cause // 409: somebody else was writing at that moment
