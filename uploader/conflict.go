@@ -63,7 +63,6 @@ func (u *Uploader) overwrite(o *op, now Base) error {
 // version's, open write handles follow ours. What is left at the key expects what the generation
 // expected, and so meets the foreign version as a conflict, too.
 func (u *Uploader) keepBoth(o *op, now Base) error {
-	u.abort(o)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {

@@ -20,7 +20,7 @@ func TestModelWithFaults(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "time", "crash", "headers", "checkpoint",
-			"reopen", "write", "flush", "rename", "close",
+			"reopen", "write", "flush", "rename", "close", "append", "append", "append",
 		})
 		var rules []faultstore.Rule
 		for range rapid.IntRange(1, 8).Draw(rt, "faults") {

@@ -160,7 +160,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed
 	r.Extents = extents
-	recs := append([]*spool.Record{r}, u.supersede(o)...)
+	recs := append(append([]*spool.Record{r}, o.dirtyParts()...), u.supersede(o)...)
 	o.notBefore = u.settled(o, g.file != nil && g.file.writers > 0)
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)

@@ -68,7 +68,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers", "checkpoint",
-			"reopen", "reopen", "flush", "rename",
+			"reopen", "reopen", "flush", "rename", "append", "append",
 		})
 		var failed any
 		synctest.Test(t, func(t *testing.T) {
@@ -107,6 +107,8 @@ func (m *model) do(s step) {
 		m.openNew()
 	case "write":
 		m.write()
+	case "append":
+		m.append()
 	case "close":
 		m.closeName(s.from)
 	case "reopen":
@@ -136,7 +138,7 @@ func (m *model) do(s step) {
 // aim turns a step to a file that it can do something with, so that runs get somewhere.
 func (m *model) aim(s step) step {
 	names := slices.Sorted(maps.Keys(m.files))
-	if s.op == "write" || s.op == "flush" || s.op == "close" || s.op == "rename" && !s.flag {
+	if s.op == "write" || s.op == "append" || s.op == "flush" || s.op == "close" || s.op == "rename" && !s.flag {
 		if open := slices.Sorted(maps.Keys(m.open)); len(open) > 0 {
 			names = open
 		}
@@ -211,6 +213,18 @@ func (m *model) write() {
 	}
 	m.writeAt(m.open[n], data, int64(off))
 	m.files[n] = patch(m.files[n], data, off)
+}
+
+// append makes an open file longer by some parts, piece by piece.
+func (m *model) append() {
+	n := m.from
+	if m.open[n] == nil || len(m.files[n]) > 400 {
+		return
+	}
+	for range 1 + m.ms%6 {
+		m.writeAt(m.open[n], m.data, int64(len(m.files[n])))
+		m.files[n] += m.data
+	}
 }
 
 // reopen opens a file that is there: the only open one, since two such can not change names in a crash.

@@ -115,7 +115,11 @@ func (u *Uploader) unstable(ctx context.Context, o *op, at Base, cause error) er
 	} else {
 		r.Base = at.logged()
 	}
-	if err := u.commit(r); err != nil {
+	recs := []*spool.Record{r}
+	if o.upload != nil { // its parts may be lost, too
+		recs = append(recs, o.uploadRecord(&multipart{}))
+	}
+	if err := u.commit(recs...); err != nil {
 		return errors.Join(cause, err)
 	}
 	o.unsure = false

@@ -102,6 +102,21 @@ func (c *Content) Whole() bool {
 	return true
 }
 
+// Stored reports whether all of [off, off+n) is in files of the spool: neither holes nor the base's.
+func (c *Content) Stored(off, n int64) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if off+n > c.m.size {
+		return false
+	}
+	for x := range c.m.within(off, off+n) {
+		if !x.kind.stored() {
+			return false
+		}
+	}
+	return true
+}
+
 // Missing lists the ranges that only the base has.
 func (c *Content) Missing() []Range {
 	c.mu.RLock()
