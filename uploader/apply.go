@@ -63,6 +63,7 @@ func (f *fold) applyEnd(r *spool.Record) {
 	}
 	if r.Type == spool.TypeCommit {
 		o.upload = nil
+		f.rebaseHoles(o, fromLogged(r.Base))
 	}
 	f.remove(o, fromLogged(r.Base), fromLogged(r.ToBase))
 	switch r.Type {

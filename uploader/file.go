@@ -47,7 +47,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return f.u.readStored(ctx, key, base, p, off)
 	}
 	g.refs++
-	content, read := g.content, f.u.baseFunc(ctx, g)
+	content, read := g.content, f.u.baseFunc(ctx, g, nil)
 	f.u.mu.Unlock()
 	defer func() {
 		f.u.mu.Lock()

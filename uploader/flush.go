@@ -87,7 +87,7 @@ func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.cfg.PinWait)
 	defer cancel()
-	err := u.fill(ctx, g, content)
+	err := u.pinOpen(ctx, g, content)
 	if errors.Is(err, ErrBaseLost) {
 		if lerr := u.loseBase(g, err); lerr != nil {
 			return lerr
@@ -99,6 +99,28 @@ func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
 			zap.String("gen", g.id), zap.Error(err))
 	}
 	return nil
+}
+
+// pinOpen pins a generation that is not sealed yet: one flush of it at a time.
+func (u *Uploader) pinOpen(ctx context.Context, g *generation, content *spool.Content) error {
+	u.mu.Lock()
+	o := g.op
+	copies := o != nil && u.copies(o)
+	if g.pinning == nil {
+		g.pinning = make(chan struct{}, 1)
+	}
+	turn := g.pinning
+	u.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turn }()
+	if copies {
+		return u.pinByCopies(ctx, o, content)
+	}
+	return u.fill(ctx, g, content)
 }
 
 // afterFlush waits for the store where that is wanted.

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -68,11 +70,11 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers", "checkpoint",
-			"reopen", "reopen", "flush", "rename", "append", "append",
+			"reopen", "reopen", "flush", "rename", "append", "append", "big", "big", "edit",
 		})
 		var failed any
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize, c.PinBase = 16, 24 })
 			defer func() { r.stop() }()
 			defer func() { failed = recover() }()
 			check(t, r.u.Prove(t.Context(), level))
@@ -96,6 +98,9 @@ func (m *model) do(s step) {
 	s = m.step
 	switch s.op {
 	case "put":
+		m.put()
+	case "big":
+		m.data = strings.Repeat(m.data, 4+m.ms%8)
 		m.put()
 	case "edit":
 		m.edit()
@@ -176,11 +181,23 @@ func (m *model) edit() {
 		return
 	}
 	f := m.rig.edit(n)
-	off := min(m.off, len(old)+3)
+	off := min(m.off*(1+m.ms%16), len(old)+3)
 	data := m.data
-	m.writeAt(f, data, int64(off))
+	written := m.tryWrite(f, data, int64(off))
 	m.rig.close(f)
-	m.files[n] = patch(old, data, off)
+	if written {
+		m.files[n] = patch(old, data, off)
+	}
+}
+
+// tryWrite writes. Behind a change of headers that has no answer that may fail, and has changed nothing then.
+func (m *model) tryWrite(f *uploader.File, data string, off int64) bool {
+	_, err := f.WriteAt(context.Background(), []byte(data), off)
+	if m.faulty && errors.Is(err, store.ErrTransient) {
+		return false
+	}
+	check(m.t, err)
+	return true
 }
 
 func patch(old, data string, off int) string {
@@ -207,12 +224,13 @@ func (m *model) openNew() {
 }
 
 func (m *model) write() {
-	n, data, off := m.from, m.data, m.off
+	n, data, off := m.from, m.data, m.off*(1+m.ms%16)
 	if m.open[n] == nil {
 		return
 	}
-	m.writeAt(m.open[n], data, int64(off))
-	m.files[n] = patch(m.files[n], data, off)
+	if m.tryWrite(m.open[n], data, int64(off)) {
+		m.files[n] = patch(m.files[n], data, off)
+	}
 }
 
 // append makes an open file longer by some parts, piece by piece.
@@ -222,8 +240,9 @@ func (m *model) append() {
 		return
 	}
 	for range 1 + m.ms%6 {
-		m.writeAt(m.open[n], m.data, int64(len(m.files[n])))
-		m.files[n] += m.data
+		if m.tryWrite(m.open[n], m.data, int64(len(m.files[n]))) {
+			m.files[n] += m.data
+		}
 	}
 }
 

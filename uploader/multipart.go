@@ -95,11 +95,8 @@ func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c stor
 		return at, false, err
 	}
 	size := o.gen.content.Size()
-	l := u.layoutOf(size)
 	u.mu.Lock()
-	if m := o.upload; m != nil && m.reach(u.limits.MaxParts) >= size {
-		l = m.layout // of a process with other settings, perhaps
-	}
+	l := u.uploadLayout(o, size)
 	u.mu.Unlock()
 	m, err := u.openUpload(ctx, o, l, h)
 	if err != nil {
@@ -120,10 +117,13 @@ func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c stor
 		res, err = u.store.Complete(ctx, o.key, m.id, parts, c)
 		return err
 	})
-	if errors.Is(err, store.ErrNoUpload) {
+	switch {
+	case errors.Is(err, store.ErrNoUpload):
 		// it may be gone because an earlier attempt has completed it: HEAD says
 		u.forgetUpload(o, m)
 		return at, true, err
+	case errors.Is(err, store.ErrInvalid): // a part is not what its answer said, a late request has replaced it
+		u.giveUp(o, m)
 	}
 	return present(res, size, m.headers), unanswered, err
 }
@@ -172,13 +172,15 @@ func (u *Uploader) openUpload(ctx context.Context, o *op, l layout, h store.Head
 	m = &multipart{id: id, layout: l, headers: h}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	err = errAbandoned
-	if u.fold.ops[o.id] == o && !o.is(flagAbandoned) {
+	switch {
+	case u.fold.ops[o.id] != o || o.is(flagAbandoned):
+		err = errAbandoned
+	case o.upload == nil:
 		err = u.commit(o.uploadRecord(m))
 	}
-	if err != nil {
+	if err != nil || o.upload.id != id {
 		u.abortLost(lostUpload{key, id})
-		return nil, err
+		return o.upload, err // of a flush and a writer at the same time one upload is enough
 	}
 	if t := o.gen.track; t != nil {
 		t.anew()
@@ -238,6 +240,9 @@ func (u *Uploader) uploadParts(ctx context.Context, o *op, m *multipart, size in
 // putPart sends one part of a generation.
 func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r store.Range) (part store.Part, err error) {
 	content, key := o.gen.content, o.key
+	if content.OfBase(r.Off, r.Len) {
+		return u.copyPart(ctx, o, m, i, r)
+	}
 	_, err = u.try(ctx, r.Len, func(ctx context.Context) (err error) {
 		body := io.NewSectionReader(content.Section(noBase), r.Off, r.Len)
 		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), body)

@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
@@ -83,10 +82,9 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 // recoverUploads forgets the uploads of what was not closed: it may have been changed after its parts were sent. Those of
 // a store that syncs when it is told to, too: it may have lost bytes of theirs. Called with mu held.
 func (u *Uploader) recoverUploads() error {
-	_, lossy := u.store.(store.Syncer)
 	var recs []*spool.Record
 	for _, o := range sortedOps(u.fold.ops) {
-		if m := o.upload; m != nil && (!o.is(flagSealed) || lossy) {
+		if m := o.upload; m != nil && (!o.is(flagSealed) || u.limits.NeedsSync) {
 			recs = append(recs, o.uploadRecord(&multipart{}))
 			u.aborts = append(u.aborts, lostUpload{o.key, m.id})
 		}

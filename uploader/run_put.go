@@ -61,7 +61,7 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 			return c, false, fmt.Errorf("look before put: %w", err)
 		}
 		if base.State != Unknown && !base.same(now) {
-			return c, false, u.foreign(o, now)
+			return c, false, u.foreign(ctx, o, now)
 		}
 		base = now
 	}
@@ -178,7 +178,7 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 	if base.State == Unknown || base.same(now) {
 		return false, nil
 	}
-	return true, u.foreign(o, now)
+	return true, u.foreign(ctx, o, now)
 }
 
 // settleChanged answers 412, 409 and 404 of a conditional write.
@@ -201,7 +201,7 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 	case base.same(now):
 		return cause // 409: somebody else was writing at that moment
 	}
-	return u.foreign(o, now)
+	return u.foreign(ctx, o, now)
 }
 
 // committed ends a Put whose bytes are in the bucket, and on its disk.

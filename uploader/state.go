@@ -103,6 +103,8 @@ type generation struct {
 	timeSet bool      // modTime was set by utimens
 	synced  bool      // by fsync: sealed as found after a crash
 	content *spool.Content
+	fetched bool           // holes are not copied by the store any more: it has lost some
+	pinning chan struct{}  // held by the flush that pins it
 	track   *tracker       // what is written to it; nil = by a process before
 	extents []spool.Extent // replay only, until content is adopted
 	op      *op            // that carries it to the bucket; nil = committed, quarantined, or of an unlinked file

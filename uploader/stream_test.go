@@ -22,7 +22,9 @@ const part = 64 // bytes, of the tests that follow
 func partly(t *testing.T, test func(*testing.T, *rig), change ...func(*uploader.Config)) {
 	t.Helper()
 	change = append([]func(*uploader.Config){func(c *uploader.Config) { c.PartSize = part }}, change...)
-	runOn(t, memstore.Config{MinPart: 1}, test, change...)
+	limits := store.S3Limits()
+	limits.MinPart, limits.MaxObject = 1, part*int64(limits.MaxParts) // so that all parts are alike
+	runOn(t, memstore.Config{Limits: limits}, test, change...)
 }
 
 // text is n bytes, no two parts of which are alike.
@@ -270,6 +272,22 @@ func TestTooLargeIsToldByTheWrite(t *testing.T) {
 			}, func(c *uploader.Config) { c.PartSize = 10 })
 		})
 	}
+}
+
+// Parts get larger with the file: 10,000 of them are enough for any.
+func TestPartsGrowWithTheFile(t *testing.T) {
+	runOn(t, memstore.Config{MinPart: 1}, func(_ *testing.T, r *rig) {
+		f := r.create(key("f"))
+		data := text("x", 200*part)
+		r.stream(f, data, 0)
+		r.writeAt(f, "BEHIND", 100*part)
+		r.close(f)
+		r.drain()
+		r.wantBucket(map[string]string{key("f"): patch(data, "BEHIND", 100*part)})
+		if n := r.mem.Counts()[op.UploadPart]; n < 20 || n > 100 {
+			r.t.Errorf("%d parts", n)
+		}
+	}, func(c *uploader.Config) { c.PartSize = part })
 }
 
 // Where parts have to be equal, a file that outgrows them is begun anew with larger ones.

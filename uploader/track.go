@@ -131,7 +131,10 @@ func (t *tracker) next() (i int, ok bool) {
 func (t *tracker) look(i int) (seen uint64, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i >= len(t.parts) || t.parts[i].under > 0 {
+	for len(t.parts) <= i { // one that is never written to can be copied
+		t.parts = append(t.parts, tracked{})
+	}
+	if t.parts[i].under > 0 {
 		return 0, false
 	}
 	return t.parts[i].writes + 1, true
