@@ -126,7 +126,9 @@ type Limits struct {
 	MaxKey    int   // bytes of UTF-8
 	MaxDelete int   // keys in one DeleteMany
 
-	CopyCond bool // Copy honours conditions on its target (proved, not assumed)
+	CopyCond   bool // Copy honours conditions on its target (proved, not assumed)
+	NeedsSync  bool // what was acknowledged may be lost in a power loss before a Sync (see [Syncer])
+	EqualParts bool // all parts but the last must be of one size (Cloudflare R2)
 }
 
 // S3Limits are those of Amazon S3.

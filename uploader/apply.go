@@ -18,6 +18,7 @@ type fold struct {
 	dead   []*generation // lost their last reference since the caller last looked
 	heads  []string      // keys whose head may have changed since then
 	moved  []*op         // operations that were made, changed or ended since then
+	lost   []lostUpload  // that nothing will come of, since then
 
 	waiting map[string][]*op // deletes by the generation that they wait for
 }
@@ -41,6 +42,8 @@ func (f *fold) apply(r *spool.Record) {
 		f.applyQuarantine(r)
 	case spool.TypeLevel:
 		// a level's state is not kept across processes: rights change meanwhile
+	case spool.TypeUpload, spool.TypePart:
+		f.applyUpload(r)
 	default:
 		f.applyOp(r)
 	}
@@ -57,6 +60,10 @@ func (f *fold) applyEnd(r *spool.Record) {
 			f.unref(f.gens[r.Gen])
 		}
 		return
+	}
+	if r.Type == spool.TypeCommit {
+		o.upload = nil
+		f.rebaseHoles(o, fromLogged(r.Base))
 	}
 	f.remove(o, fromLogged(r.Base), fromLogged(r.ToBase))
 	switch r.Type {
@@ -228,6 +235,7 @@ func (f *fold) remove(o *op, at, atTo Base) {
 	}
 	f.dequeue(o, o.key, at)
 	f.wait(o, "")
+	f.loseUpload(o)
 	delete(f.ops, o.id)
 	f.moved = append(f.moved, o)
 	if o.gen != nil && o.gen.op == o {

@@ -37,8 +37,7 @@ func (f *File) SetHeaders(h store.Headers) error {
 	}
 	old, oldSet := g.headers, g.timeSet
 	g.setHeaders(h)
-	g.op.upload = nil // its headers were sent with the old ones
-	if err := u.commit(g.op.record(spool.TypeAmend)); err != nil {
+	if err := u.commit(append(u.unmendable(g.op), g.op.record(spool.TypeAmend))...); err != nil {
 		g.headers, g.timeSet = old, oldSet
 		return err
 	}
@@ -152,10 +151,7 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 		return err
 	}
 	var res store.PutResult
-	unanswered, err := u.try(ctx, base.Size, func(ctx context.Context) (err error) {
-		res, err = u.store.Copy(ctx, store.CopyRequest{Source: o.key, SourceETag: base.ETag, Target: o.key, Headers: &h})
-		return err
-	})
+	unanswered, err := u.copyOver(ctx, o, base, h, &res)
 	if err == nil {
 		at := present(res, base.Size, h)
 		if at.ETag == "" {
@@ -178,6 +174,22 @@ func (u *Uploader) runAttr(ctx context.Context, o *op) error {
 		u.refused(o.key, err)
 	}
 	return err
+}
+
+// copyOver copies an object onto itself; in parts, on condition of its version, where it is too large for one copy.
+func (u *Uploader) copyOver(ctx context.Context, o *op, base Base, h store.Headers, res *store.PutResult) (unanswered bool, err error) {
+	r := store.CopyRequest{Source: o.key, SourceETag: base.ETag, Target: o.key, Headers: &h}
+	if base.Size > u.limits.MaxCopy {
+		if !u.noConditions(o.key) && base.ETag != "" {
+			r.Cond.IfMatch = base.ETag
+		}
+		*res, unanswered, err = u.copyParts(ctx, r, base.Size)
+		return unanswered, err
+	}
+	return u.try(ctx, base.Size, func(ctx context.Context) (err error) {
+		*res, err = u.store.Copy(ctx, r)
+		return err
+	})
 }
 
 // startAttr logs the id that the copy will carry, so that a crash can tell whether it was made.

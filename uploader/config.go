@@ -69,6 +69,7 @@ type Config struct {
 	Attempts  int   // of one write request, the first included; 0 = 4
 
 	PinWait time.Duration // Flush waits so long for base bytes; 0 = 5 s
+	PinBase int64         // bytes; of a larger base the store copies what a change leaves alone; 0 = 64 MiB
 
 	CloseUpload bool // Flush with changes waits for the store (--close=upload)
 	FsyncUpload bool // Sync waits for the store (--fsync=upload)
@@ -86,6 +87,7 @@ const (
 	defaultPartSize   = 16 << 20
 	defaultAttempts   = 4
 	defaultPinWait    = 5 * time.Second
+	defaultPinBase    = 64 << 20
 )
 
 // withDefaults fills in what the caller left at zero.
@@ -107,6 +109,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.PartSize, defaultPartSize)
 	orElse(&c.Attempts, defaultAttempts)
 	orElse(&c.PinWait, defaultPinWait)
+	orElse(&c.PinBase, defaultPinBase)
 	c.Settle = max(c.Settle, 0)
 	if c.Host == "" {
 		c.Host, _ = os.Hostname()

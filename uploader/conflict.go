@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"regexp"
@@ -11,12 +12,13 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // foreign decides about a generation whose key has a version that is neither its base nor
 // its own (promise 4). A nil error: the operation goes on in another form.
-func (u *Uploader) foreign(o *op, now Base) error {
+func (u *Uploader) foreign(ctx context.Context, o *op, now Base) error {
 	u.mu.Lock()
 	abandoned := o.is(flagAbandoned)
 	u.mu.Unlock()
@@ -29,6 +31,8 @@ func (u *Uploader) foreign(o *op, now Base) error {
 		return u.overwrite(o, now)
 	case u.cfg.OnConflict == Fail:
 		return fmt.Errorf("put %q: %w", o.key, ErrConflict)
+	case !o.gen.whole():
+		return u.keepTheirs(ctx, o, now)
 	}
 	return u.keepBoth(o, now)
 }
@@ -63,7 +67,6 @@ func (u *Uploader) overwrite(o *op, now Base) error {
 // version's, open write handles follow ours. What is left at the key expects what the generation
 // expected, and so meets the foreign version as a conflict, too.
 func (u *Uploader) keepBoth(o *op, now Base) error {
-	u.abort(o)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {
@@ -100,6 +103,60 @@ func (u *Uploader) keepBoth(o *op, now Base) error {
 		Kind: Conflict, Key: from, To: to, ETag: now.ETag, Size: now.Size, LastModified: now.ModTime, Gen: o.gen.id,
 	})
 	u.log.Warn("somebody else has changed the object, both are kept", zap.String("key", from), zap.String("ours", to))
+	return nil
+}
+
+// keepTheirs copies the foreign version to a conflict name: what of ours was copied by the store is in an upload that
+// is bound to the key. Ours then replaces the version that was copied, and none that is newer.
+func (u *Uploader) keepTheirs(ctx context.Context, o *op, now Base) error {
+	u.mu.Lock()
+	to := u.freeConflictName(o.key, time.Now())
+	u.mu.Unlock()
+	r := store.CopyRequest{Source: o.key, SourceETag: now.ETag, Target: to}
+	copyTheirs := func() (res store.PutResult, err error) {
+		if now.Size > u.limits.MaxCopy {
+			r.Cond.IfNoneMatch = true
+			res, _, err = u.copyParts(ctx, r, now.Size)
+			return res, err
+		}
+		_, err = u.try(ctx, now.Size, func(ctx context.Context) (err error) {
+			res, err = u.store.Copy(ctx, r)
+			return err
+		})
+		return res, err
+	}
+	at, err := u.lookAt(ctx, to) // servers that drop the condition of a copy are many
+	for err == nil && at.State == Present {
+		r.Target = conflictName(r.Target, u.cfg.Host, time.Now())
+		at, err = u.lookAt(ctx, r.Target)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the foreign version of %q: %w", o.key, err)
+	}
+	res, err := copyTheirs()
+	if err == nil {
+		err = u.stable(ctx)
+	}
+	if err != nil { // changed once more, perhaps: the next round looks again
+		return fmt.Errorf("keep the foreign version of %q: %w", o.key, err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.fold.ops[o.id] != o {
+		return nil
+	}
+	amend := o.record(spool.TypeAmend)
+	amend.Base = now.logged()
+	if err := u.commit(amend); err != nil {
+		return err
+	}
+	h := store.Headers{}
+	if now.Headers != nil {
+		h = now.Headers.Clone()
+	}
+	u.counts.Conflicts++
+	u.events.add(Event{Kind: Committed, Key: r.Target, ETag: res.ETag, Size: now.Size, Headers: h, From: o.key})
+	u.log.Warn("somebody else has changed the object, both are kept", zap.String("key", o.key), zap.String("theirs", r.Target))
 	return nil
 }
 

@@ -20,9 +20,20 @@ const (
 // none is set, by the name's extension, else by the first bytes. One that exists is never changed.
 func (u *Uploader) contentHeaders(o *op) store.Headers {
 	u.mu.Lock()
-	h := withW(o.gen.headers, o.gen.id)
+	h := o.gen.headers.Clone()
+	u.mu.Unlock()
+	return u.describe(o, h)
+}
+
+// describe adds what a generation's own headers do not say.
+func (u *Uploader) describe(o *op, h store.Headers) store.Headers {
+	u.mu.Lock()
+	h = withW(h, o.gen.id)
 	content, key := o.gen.content, o.key
 	u.mu.Unlock()
+	if content == nil {
+		return h
+	}
 	if h.ContentType != "" {
 		return h
 	}

@@ -20,7 +20,7 @@ func TestModelWithFaults(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "time", "crash", "headers", "checkpoint",
-			"reopen", "write", "flush", "rename", "close",
+			"reopen", "write", "flush", "rename", "close", "append", "append", "append", "big", "big", "edit",
 		})
 		var rules []faultstore.Rule
 		for range rapid.IntRange(1, 8).Draw(rt, "faults") {
@@ -33,7 +33,7 @@ func TestModelWithFaults(t *testing.T) {
 		var failed any
 		var fired []string
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize, c.PinBase = 16, 24 })
 			defer func() { r.stop() }()
 			f := faultstore.New(r.mem, rules...)
 			defer func() { failed, fired = recover(), f.Fired() }()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -46,7 +47,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return f.u.readStored(ctx, key, base, p, off)
 	}
 	g.refs++
-	content, read := g.content, f.u.baseFunc(ctx, g)
+	content, read := g.content, f.u.baseFunc(ctx, g, nil)
 	f.u.mu.Unlock()
 	defer func() {
 		f.u.mu.Lock()
@@ -60,7 +61,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // WriteAt writes p at off; a gap before off becomes zeros.
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	n := 0
-	err := f.change(ctx, false, func(c *spool.Content) (err error) {
+	err := f.change(ctx, false, span{off: off, end: off + int64(len(p)), data: true, size: off + int64(len(p))}, func(c *spool.Content) (err error) {
 		n, err = c.WriteAt(p, off)
 		return err
 	})
@@ -69,29 +70,36 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // Truncate sets the size in bytes.
 func (f *File) Truncate(ctx context.Context, size int64) error {
-	return f.change(ctx, size == 0, func(c *spool.Content) error { return c.Truncate(size) })
+	return f.change(ctx, size == 0, span{off: size, end: toEnd, size: size}, func(c *spool.Content) error { return c.Truncate(size) })
 }
 
 // Allocate makes the file at least off+n bytes long.
 func (f *File) Allocate(ctx context.Context, off, n int64) error {
-	return f.change(ctx, false, func(c *spool.Content) error { return c.Allocate(off, n) })
+	return f.change(ctx, false, span{size: off + n}, func(c *spool.Content) error { return c.Allocate(off, n) })
 }
 
 // PunchHole makes [off, off+n) zeros, as far as it is inside the file.
 func (f *File) PunchHole(ctx context.Context, off, n int64) error {
-	return f.change(ctx, false, func(c *spool.Content) error { return c.PunchHole(off, n) })
+	return f.change(ctx, false, span{off: off, end: off + n}, func(c *spool.Content) error { return c.PunchHole(off, n) })
 }
 
-// change applies do to the open generation, opening one where the top is
+// change applies do, which changes a span, to the open generation, opening one where the top is
 // sealed. whole: nothing of the old bytes is needed.
-func (f *File) change(ctx context.Context, whole bool, do func(*spool.Content) error) error {
+func (f *File) change(ctx context.Context, whole bool, s span, do func(*spool.Content) error) error {
+	if s.size > f.u.largest { // told now, not when all of it has been sent
+		return fmt.Errorf("write %q: %w", f.Key(), syscall.EFBIG)
+	}
 	deadline := time.Now().Add(roomWait)
 	for range writeRetries {
 		g, err := f.writable(ctx, whole)
 		if err != nil {
 			return err
 		}
+		t := g.track.begin(s)
 		err = do(g.content)
+		if g.track.end(t, err == nil) {
+			f.u.passed(g)
+		}
 		if errors.Is(err, spool.ErrFull) && f.u.awaitRoom(ctx, deadline) {
 			continue
 		}
@@ -161,7 +169,7 @@ func (u *Uploader) newGeneration(f *File, whole bool) error {
 		g.content = u.spool.NewContent(g.id, f.base.Size)
 		g.src = source{key: f.baseKey, etag: f.base.ETag, size: f.base.Size}
 	}
-	g.size = g.content.Size()
+	g.size, g.track = g.content.Size(), newTracker(u.layout)
 	if !f.gone {
 		if err := u.logCreate(f, g, below != nil && !whole); err != nil {
 			u.trash = append(u.trash, g.content)

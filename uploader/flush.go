@@ -93,7 +93,7 @@ func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.cfg.PinWait)
 	defer cancel()
-	err := u.fill(ctx, g, content)
+	err := u.pinOpen(ctx, g, content)
 	if errors.Is(err, ErrBaseLost) {
 		if lerr := u.loseBase(g, err); lerr != nil {
 			return lerr
@@ -105,6 +105,28 @@ func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
 			zap.String("gen", g.id), zap.Error(err))
 	}
 	return nil
+}
+
+// pinOpen pins a generation that is not sealed yet: one flush of it at a time.
+func (u *Uploader) pinOpen(ctx context.Context, g *generation, content *spool.Content) error {
+	u.mu.Lock()
+	o := g.op
+	copies := o != nil && u.copies(o)
+	if g.pinning == nil {
+		g.pinning = make(chan struct{}, 1)
+	}
+	turn := g.pinning
+	u.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turn }()
+	if copies {
+		return u.pinByCopies(ctx, o, content)
+	}
+	return u.fill(ctx, g, content)
 }
 
 // afterFlush waits for the store where that is wanted.
@@ -166,7 +188,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed
 	r.Extents = extents
-	recs := append([]*spool.Record{r}, u.supersede(o)...)
+	recs := append(append([]*spool.Record{r}, o.dirtyParts()...), u.supersede(o)...)
 	o.notBefore = u.settled(o, g.file != nil && g.file.writers > 0)
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -68,11 +70,11 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := drawSteps(rt, []string{
 			"put", "put", "edit", "remove", "rename", "rename", "open", "write", "close", "time", "crash", "drain", "headers", "checkpoint",
-			"reopen", "reopen", "flush", "rename",
+			"reopen", "reopen", "flush", "rename", "append", "append", "big", "big", "edit",
 		})
 		var failed any
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+			r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize, c.PinBase = 16, 24 })
 			defer func() { r.stop() }()
 			defer func() { failed = recover() }()
 			check(t, r.u.Prove(t.Context(), level))
@@ -97,6 +99,9 @@ func (m *model) do(s step) {
 	switch s.op {
 	case "put":
 		m.put()
+	case "big":
+		m.data = strings.Repeat(m.data, 4+m.ms%8)
+		m.put()
 	case "edit":
 		m.edit()
 	case "remove":
@@ -107,6 +112,8 @@ func (m *model) do(s step) {
 		m.openNew()
 	case "write":
 		m.write()
+	case "append":
+		m.append()
 	case "close":
 		m.closeName(s.from)
 	case "reopen":
@@ -136,7 +143,7 @@ func (m *model) do(s step) {
 // aim turns a step to a file that it can do something with, so that runs get somewhere.
 func (m *model) aim(s step) step {
 	names := slices.Sorted(maps.Keys(m.files))
-	if s.op == "write" || s.op == "flush" || s.op == "close" || s.op == "rename" && !s.flag {
+	if s.op == "write" || s.op == "append" || s.op == "flush" || s.op == "close" || s.op == "rename" && !s.flag {
 		if open := slices.Sorted(maps.Keys(m.open)); len(open) > 0 {
 			names = open
 		}
@@ -174,11 +181,23 @@ func (m *model) edit() {
 		return
 	}
 	f := m.rig.edit(n)
-	off := min(m.off, len(old)+3)
+	off := min(m.off*(1+m.ms%16), len(old)+3)
 	data := m.data
-	m.writeAt(f, data, int64(off))
+	written := m.tryWrite(f, data, int64(off))
 	m.rig.close(f)
-	m.files[n] = patch(old, data, off)
+	if written {
+		m.files[n] = patch(old, data, off)
+	}
+}
+
+// tryWrite writes. Behind a change of headers that has no answer that may fail, and has changed nothing then.
+func (m *model) tryWrite(f *uploader.File, data string, off int64) bool {
+	_, err := f.WriteAt(context.Background(), []byte(data), off)
+	if m.faulty && errors.Is(err, store.ErrTransient) {
+		return false
+	}
+	check(m.t, err)
+	return true
 }
 
 func patch(old, data string, off int) string {
@@ -205,12 +224,26 @@ func (m *model) openNew() {
 }
 
 func (m *model) write() {
-	n, data, off := m.from, m.data, m.off
+	n, data, off := m.from, m.data, m.off*(1+m.ms%16)
 	if m.open[n] == nil {
 		return
 	}
-	m.writeAt(m.open[n], data, int64(off))
-	m.files[n] = patch(m.files[n], data, off)
+	if m.tryWrite(m.open[n], data, int64(off)) {
+		m.files[n] = patch(m.files[n], data, off)
+	}
+}
+
+// append makes an open file longer by some parts, piece by piece.
+func (m *model) append() {
+	n := m.from
+	if m.open[n] == nil || len(m.files[n]) > 400 {
+		return
+	}
+	for range 1 + m.ms%6 {
+		if m.tryWrite(m.open[n], m.data, int64(len(m.files[n]))) {
+			m.files[n] += m.data
+		}
+	}
 }
 
 // reopen opens a file that is there: the only open one, since two such can not change names in a crash.

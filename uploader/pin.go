@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
@@ -19,20 +18,17 @@ const pinChunk = 4 << 20
 // pinGap is the longest piece of ours, in bytes, that is fetched along between two holes.
 const pinGap = 1 << 20
 
-// baseFunc reads the holes of a generation.
-func (u *Uploader) baseFunc(ctx context.Context, g *generation) spool.BaseFunc {
-	src := g.src
+// baseFunc reads the holes of a generation. self is the operation on whose behalf, nil for a reader.
+func (u *Uploader) baseFunc(ctx context.Context, g *generation, self *op) spool.BaseFunc {
 	return func(p []byte, off int64) error {
 		ctx, cancel := context.WithTimeout(ctx, requestTime)
 		defer cancel()
-		if src.key == "" || u.cfg.Base == nil {
-			return ErrBaseLost
-		}
-		err := u.cfg.Base.ReadBase(ctx, src.key, src.etag, src.size, p, off)
-		if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("%w: %w", ErrBaseLost, err)
-		}
-		return err
+		return u.fromBase(ctx, g, self, func(src source) error {
+			if src.key == "" || u.cfg.Base == nil {
+				return ErrBaseLost
+			}
+			return u.cfg.Base.ReadBase(ctx, src.key, src.etag, src.size, p, off)
+		})
 	}
 }
 
@@ -43,7 +39,7 @@ func (u *Uploader) readStored(ctx context.Context, key string, b Base, p []byte,
 		return 0, io.EOF
 	}
 	g := &generation{src: source{key: key, etag: b.ETag, size: b.Size}}
-	if err := u.baseFunc(ctx, g)(p[:n], off); err != nil {
+	if err := u.baseFunc(ctx, g, nil)(p[:n], off); err != nil {
 		return 0, err
 	}
 	if n < len(p) {
@@ -54,9 +50,17 @@ func (u *Uploader) readStored(ctx context.Context, key string, b Base, p []byte,
 
 // fill fetches what a generation has not of its own.
 func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Content) error {
-	read := u.baseFunc(ctx, g)
+	return u.fillRanges(ctx, g, content, content.Missing)
+}
+
+// fillRanges fetches what is listed, until nothing is.
+func (u *Uploader) fillRanges(ctx context.Context, g *generation, content *spool.Content, list func() []spool.Range) error {
+	u.mu.Lock()
+	self := g.op
+	u.mu.Unlock()
+	read := u.baseFunc(ctx, g, self)
 	var buf []byte
-	for missing := content.Missing(); len(missing) > 0; missing = content.Missing() {
+	for missing := list(); len(missing) > 0; missing = list() {
 		off, n := missing[0].Off, joined(missing)
 		if int64(len(buf)) < n {
 			buf = make([]byte, n)
@@ -96,10 +100,7 @@ func (u *Uploader) pin(ctx context.Context, o *op) error {
 		g.refs++
 		content := g.content
 		u.mu.Unlock()
-		err := u.fill(ctx, g, content)
-		if err == nil {
-			err = u.logPin(g, content)
-		}
+		err := u.pinOne(ctx, g, content)
 		u.mu.Lock()
 		u.fold.unref(g)
 		u.follow()
@@ -119,13 +120,36 @@ func (u *Uploader) pin(ctx context.Context, o *op) error {
 	return nil
 }
 
-// needBase lists the generations that read from what the operation is about to replace.
+// pinOne makes one generation whole, or has the store copy what it is too large to be fetched for.
+func (u *Uploader) pinOne(ctx context.Context, g *generation, content *spool.Content) error {
+	u.mu.Lock()
+	o := g.op
+	copies := o != nil && u.copies(o)
+	u.mu.Unlock()
+	var err error
+	if copies {
+		err = u.pinByCopies(ctx, o, content)
+	} else {
+		err = u.fill(ctx, g, content)
+	}
+	if err != nil {
+		return err
+	}
+	return u.logPin(g, content)
+}
+
+// needBase lists the generations that read from what the operation is about to replace, but for those that go on with
+// what it leaves.
 func (u *Uploader) needBase(o *op) []*generation {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var need []*generation
-	for _, g := range append([]*generation{o.gen}, u.readersOf(o)...) {
-		if g.content != nil && !g.content.Whole() {
+	if !u.pinned(o) {
+		need = append(need, o.gen)
+	}
+	copies := u.copies(o)
+	for _, g := range u.readersOf(o) {
+		if g.content != nil && !g.content.Whole() && !(copies && g.src == o.gen.src) {
 			need = append(need, g)
 		}
 	}

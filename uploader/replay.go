@@ -21,6 +21,10 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 			u.fold.apply(&tx[i])
 		}
 	}
+	u.fold.lost = nil // a process before has seen to these
+	if err := u.recoverUploads(); err != nil {
+		return err
+	}
 	damaged := map[string]error{}
 	for _, d := range rec.Damaged {
 		damaged[d.Gen] = d.Err
@@ -73,6 +77,22 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	u.log.Info("spool replayed", zap.Int("records", len(rec.Records)), zap.Int("pending", len(u.fold.ops)),
 		zap.Int("quarantined", len(u.fold.quar)), zap.Bool("same_boot", rec.SameBoot))
 	return nil
+}
+
+// recoverUploads forgets the uploads of what was not closed: it may have been changed after its parts were sent. Those of
+// a store that syncs when it is told to, too: it may have lost bytes of theirs. Called with mu held.
+func (u *Uploader) recoverUploads() error {
+	var recs []*spool.Record
+	for _, o := range sortedOps(u.fold.ops) {
+		if m := o.upload; m != nil && (!o.is(flagSealed) || u.limits.NeedsSync) {
+			recs = append(recs, o.uploadRecord(&multipart{}))
+			u.aborts = append(u.aborts, lostUpload{o.key, m.id})
+		}
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	return u.commit(recs...)
 }
 
 // transactions cuts the log into the groups that were appended together. A last one without its

@@ -81,7 +81,7 @@ func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, 
 	case isMarker(r.Source) && size == 0:
 		return u.copyMarker(ctx, r)
 	case !plain:
-		return u.copyParts(ctx, o, r, size)
+		return u.copyParts(ctx, r, size)
 	}
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Copy(ctx, r)
@@ -131,7 +131,7 @@ func (u *Uploader) headersOf(ctx context.Context, r store.CopyRequest) (*store.H
 }
 
 // copyParts copies an object that is too large for one Copy.
-func (u *Uploader) copyParts(ctx context.Context, o *op, r store.CopyRequest, size int64) (res store.PutResult, unanswered bool, err error) {
+func (u *Uploader) copyParts(ctx context.Context, r store.CopyRequest, size int64) (res store.PutResult, unanswered bool, err error) {
 	if r.Headers == nil {
 		if r.Headers, err = u.headersOf(ctx, r); err != nil {
 			return res, false, fmt.Errorf("headers of the source: %w", err)
@@ -148,18 +148,18 @@ func (u *Uploader) copyParts(ctx context.Context, o *op, r store.CopyRequest, si
 	}); err != nil {
 		return res, false, err
 	}
-	m := &multipart{id: id, partSize: max(u.partSizeOf(size), min(u.limits.MaxPart, size/int64(u.limits.MaxParts)+1))}
-	m.parts = make([]store.Part, (size+m.partSize-1)/m.partSize)
-	err = u.eachPart(ctx, m, size, func(ctx context.Context, i int, rng store.Range) (part store.Part, err error) {
-		_, err = u.try(ctx, rng.Len, func(ctx context.Context) (err error) {
-			part, err = u.store.CopyPart(ctx, r.Target, id, int32(i+1), r.Source, r.SourceETag, rng)
+	l := equal(u.limits, u.cfg.PartSize, size)
+	parts := make([]store.Part, l.count(size))
+	err = u.eachPart(ctx, numbers(len(parts)), func(ctx context.Context, i int) error {
+		_, err := u.try(ctx, l.within(i, size).Len, func(ctx context.Context) (err error) {
+			parts[i], err = u.store.CopyPart(ctx, r.Target, id, int32(i+1), r.Source, r.SourceETag, l.within(i, size))
 			return err
 		})
-		return part, err
+		return err
 	})
 	if err == nil {
 		unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
-			res, err = u.store.Complete(ctx, r.Target, id, m.parts, r.Cond)
+			res, err = u.store.Complete(ctx, r.Target, id, parts, r.Cond)
 			return err
 		})
 	}
@@ -167,6 +167,15 @@ func (u *Uploader) copyParts(ctx context.Context, o *op, r store.CopyRequest, si
 		u.abortUpload(id, r.Target)
 	}
 	return res, unanswered, err
+}
+
+// numbers are 0 to n-1.
+func numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // lookMove reads what is not known of source and target; done: the move has

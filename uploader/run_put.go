@@ -22,7 +22,6 @@ func (u *Uploader) runPut(ctx context.Context, o *op) error {
 		}
 	}
 	if abandoned {
-		u.abort(o)
 		return u.end(o, spool.TypeDrop, Base{}, Base{})
 	}
 	if err := u.pin(ctx, o); err != nil {
@@ -41,9 +40,8 @@ func (u *Uploader) runPut(ctx context.Context, o *op) error {
 	if err := u.markStarted(o); err != nil {
 		return err
 	}
-	h := u.contentHeaders(o)
-	res, unanswered, err := u.send(ctx, o, h, cond)
-	return u.judgePut(ctx, o, h, res, unanswered, err)
+	at, unanswered, err := u.send(ctx, o, cond)
+	return u.judgePut(ctx, o, at, unanswered, err)
 }
 
 // condition is C(g) of docs/UPLOADER.md. Where the server does not keep
@@ -63,7 +61,7 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 			return c, false, fmt.Errorf("look before put: %w", err)
 		}
 		if base.State != Unknown && !base.same(now) {
-			return c, false, u.foreign(o, now)
+			return c, false, u.foreign(ctx, o, now)
 		}
 		base = now
 	}
@@ -94,27 +92,37 @@ func (u *Uploader) markStarted(o *op) error {
 	return u.commit(r)
 }
 
-// send makes the object: one Put, or parts.
-func (u *Uploader) send(ctx context.Context, o *op, h store.Headers, c store.Cond) (res store.PutResult, unanswered bool, err error) {
-	size := o.gen.content.Size()
+// send makes the object: one Put, or parts. at is what the store has then.
+func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unanswered bool, err error) {
+	size, h := o.gen.content.Size(), u.contentHeaders(o)
 	if size > min(u.cfg.PartSize, u.limits.MaxPut) {
 		return u.sendParts(ctx, o, h, c)
 	}
+	if err := u.endStream(ctx, o); err != nil {
+		return at, false, err
+	}
+	u.mu.Lock()
+	m := o.upload
+	u.mu.Unlock()
+	if m != nil { // it was larger once
+		u.giveUp(o, m)
+	}
 	body := o.gen.content.Section(noBase)
+	var res store.PutResult
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Put(ctx, o.key, body, h, c)
 		return err
 	})
-	return res, unanswered, err
+	return present(res, size, h), unanswered, err
 }
 
 // noBase is the base of what is whole.
 func noBase([]byte, int64) error { return ErrBaseLost }
 
 // judgePut is the row SENDING of docs/UPLOADER.md, 5b.
-func (u *Uploader) judgePut(ctx context.Context, o *op, h store.Headers, res store.PutResult, unanswered bool, err error) error {
+func (u *Uploader) judgePut(ctx context.Context, o *op, at Base, unanswered bool, err error) error {
 	if err == nil {
-		return u.committed(ctx, o, present(res, o.gen.content.Size(), h))
+		return u.committed(ctx, o, at)
 	}
 	u.mu.Lock()
 	o.unsure = o.unsure || unanswered
@@ -174,7 +182,7 @@ func (u *Uploader) settlePut(ctx context.Context, o *op) (done bool, err error) 
 	if base.State == Unknown || base.same(now) {
 		return false, nil
 	}
-	return true, u.foreign(o, now)
+	return true, u.foreign(ctx, o, now)
 }
 
 // settleChanged answers 412, 409 and 404 of a conditional write.
@@ -201,7 +209,7 @@ func (u *Uploader) settleChanged(ctx context.Context, o *op, cause error) error 
 	case base.same(now):
 		return cause // 409: somebody else was writing at that moment
 	}
-	return u.foreign(o, now)
+	return u.foreign(ctx, o, now)
 }
 
 // committed ends a Put whose bytes are in the bucket, and on its disk.
@@ -209,6 +217,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	if err := u.stable(ctx); err != nil {
 		return u.unstable(ctx, o, at, err)
 	}
+	wanted := u.contentHeaders(o)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {
@@ -216,7 +225,8 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	g := o.gen
 	size := o.gen.content.Size()
-	if err := u.commit(o.done(spool.TypeCommit, at, Base{})); err != nil {
+	mend := u.mendHeaders(o, at, wanted)
+	if err := u.commit(append(mend, o.done(spool.TypeCommit, at, Base{}))...); err != nil {
 		o.unsure = true
 		return err
 	}
@@ -224,6 +234,9 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 		next.base.Headers = at.Headers
 	}
 	u.fileCommitted(o, at)
+	if f := g.file; f != nil && mend != nil {
+		f.headers = wanted
+	}
 	h := store.Headers{}
 	if at.Headers != nil {
 		h = at.Headers.Clone()

@@ -79,7 +79,7 @@ func (u *Uploader) atHead(o *op) bool {
 // delete waits for it. That may happen before its turn.
 func (u *Uploader) unpinned(o *op) bool {
 	return o.kind == opPut && o.is(flagSealed) && !o.is(flagAbandoned) && o.gen.content != nil &&
-		(!o.gen.content.Whole() || len(u.fold.waiting[o.gen.id]) > 0 && slices.ContainsFunc(u.readersOf(o), func(g *generation) bool { return !g.whole() }))
+		(!u.pinned(o) || len(u.fold.waiting[o.gen.id]) > 0 && slices.ContainsFunc(u.readersOf(o), func(g *generation) bool { return !g.whole() }))
 }
 
 // consider puts the operation among those that are ready, or moves it there after its time

@@ -108,6 +108,7 @@ func (u *Uploader) unstable(ctx context.Context, o *op, at Base, cause error) er
 	if ctx.Err() != nil || o.kind == opMarker {
 		return cause
 	}
+	more := u.readAnew(o, at)
 	r := o.record(spool.TypeAmend)
 	r.Flags &^= flagStarted
 	if o.kind == opMove {
@@ -115,9 +116,31 @@ func (u *Uploader) unstable(ctx context.Context, o *op, at Base, cause error) er
 	} else {
 		r.Base = at.logged()
 	}
-	if err := u.commit(r); err != nil {
+	recs := append(more, r)
+	if o.upload != nil { // its parts may be lost, too
+		recs = append(recs, o.uploadRecord(&multipart{}))
+	}
+	if err := u.commit(recs...); err != nil {
 		return errors.Join(cause, err)
 	}
 	o.unsure = false
 	return cause
+}
+
+// readAnew: what the store copied of the base may be lost, and the base is gone. So the holes are fetched from what the
+// store shows, if it can read that. Called with mu held.
+func (u *Uploader) readAnew(o *op, at Base) []*spool.Record {
+	if o.kind != opPut || at.ETag == "" || o.gen.content == nil || o.gen.whole() {
+		return nil
+	}
+	old := o.gen.src
+	o.gen.fetched = true
+	u.fold.rebaseHoles(o, at)
+	var recs []*spool.Record
+	for _, g := range u.fold.gens {
+		if g.op != nil && g.op != o && g.src == o.gen.src && g.src != old {
+			recs = append(recs, g.op.record(spool.TypeAmend))
+		}
+	}
+	return recs
 }

@@ -42,6 +42,7 @@ type op struct {
 	headers *store.Headers // Marker, Attr
 	after   string         // Delete: only once this generation is committed
 	gen     *generation    // Put
+	upload  *multipart     // Put of a large generation: what of it is in the store already
 
 	// of this process
 	running   bool
@@ -59,7 +60,8 @@ type op struct {
 	replaced  *File              // Move: what the target's handles have
 	carried   *File              // Move: what the source's handles have, while it has the new name
 	reread    bool               // Move: a changed source was read again
-	upload    *multipart         // Put of a large generation
+	stream    *stream            // Put: parts that are sent while the file is being written
+	noStream  time.Time          // Put: until then none are, because that has failed
 	cancel    context.CancelFunc // of the running round
 	commits   bool               // Put: the request of the running round that makes the object has begun
 	stopped   bool               // Put: the running round was cancelled, nobody wants its outcome
@@ -101,6 +103,9 @@ type generation struct {
 	timeSet bool      // modTime was set by utimens
 	synced  bool      // by fsync: sealed as found after a crash
 	content *spool.Content
+	fetched bool           // holes are not copied by the store any more: it has lost some
+	pinning chan struct{}  // held by the flush that pins it
+	track   *tracker       // what is written to it; nil = by a process before
 	extents []spool.Extent // replay only, until content is adopted
 	op      *op            // that carries it to the bucket; nil = committed, quarantined, or of an unlinked file
 	file    *File          // whose stack it is in; nil = nobody's any more

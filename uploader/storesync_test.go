@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
@@ -25,6 +26,12 @@ type diskStore struct {
 	gate  chan struct{} // a Sync waits for it; nil: it does not
 	takes time.Duration
 	deaf  bool // a Sync does not end with its context, as syncfs(2)
+}
+
+func (d *diskStore) Limits() store.Limits {
+	l := d.Store.Limits()
+	l.NeedsSync = true
+	return l
 }
 
 func (d *diskStore) Sync(ctx context.Context) error {
@@ -251,4 +258,22 @@ func TestCloseWithAHangingStoreSync(t *testing.T) {
 		}
 		synctest.Wait()
 	})
+}
+
+// Copied parts that the store may have lost are sent again, from what it shows of the first attempt.
+func TestFailedSyncOfTheStoreAfterCopies(t *testing.T) {
+	onDisk(t, func(t *testing.T, r *rig, d *diskStore) {
+		r.mem.PutString(key("f"), bigs)
+		check(t, d.Sync(t.Context()))
+		d.fail = errors.New("I/O error")
+		f := r.edit(key("f"))
+		r.writeAt(f, "X", 7)
+		r.close(f)
+		r.drain()
+		d.lose()
+		r.wantBucket(map[string]string{key("f"): patch(bigs, "X", 7), key("old"): "old"})
+		if n := r.mem.Counts()[op.Complete]; n != 2 {
+			t.Errorf("completed %d times", n)
+		}
+	}, func(c *uploader.Config) { c.PartSize, c.PinBase = part, part })
 }

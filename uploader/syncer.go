@@ -104,6 +104,7 @@ func (u *Uploader) snapshot() []*spool.Record {
 			s.Size, s.Extents = c.Size, c.Extents
 			recs = append(recs, s)
 		}
+		recs = append(recs, o.uploadRecords()...)
 	}
 	for id, q := range u.fold.quar {
 		g := u.fold.gens[id]

@@ -41,7 +41,13 @@ func (u *Uploader) unblock(key string) {
 // replaceDelete ends a superfluous delete.
 func (u *Uploader) replaceDelete(recs []*spool.Record, d *op) []*spool.Record {
 	next := u.behind(d)
-	if next == nil || !u.superfluous(d) {
+	if next == nil {
+		return recs
+	}
+	if !u.superfluous(d) {
+		if g := u.fold.gens[d.after]; g != nil && g.op != nil {
+			u.consider(g.op) // its holes have to be fetched now
+		}
 		return recs
 	}
 	switch {

@@ -32,9 +32,12 @@ type Uploader struct {
 	spool      *spool.Spool
 	log        *zap.Logger
 	limits     store.Limits
+	layout     layout        // of files whose size is not known yet
+	largest    int64         // bytes that a file may have
 	slots      chan struct{} // one per store request in flight
 	retries    chan struct{} // one per request of an operation that has failed before: others always find slots
 	parts      chan struct{} // one per part in flight: large files leave room for small ones
+	streams    chan struct{} // one per part of a file that is being written: they leave room for those that are closed
 	wake       chan struct{} // the dispatcher has something to look at
 	sync       chan struct{} // the syncer has something to release
 	wg         sync.WaitGroup
@@ -57,8 +60,9 @@ type Uploader struct {
 	resting  int // of those under way: that wait without a place
 	large    int // of them: files in parts
 	bigWait  []*op
-	retrying int   // of those running: that have failed before
-	parked   []*op // failed before and ready, but enough of them run
+	aborts   []lostUpload // found before Start
+	retrying int          // of those running: that have failed before
+	parked   []*op        // failed before and ready, but enough of them run
 	pause    pause
 	trash    []*spool.Content
 	released time.Time // when some of it was given back last: its files go with the next group sync
@@ -83,6 +87,7 @@ func New(c Config) (*Uploader, error) {
 		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
 		retries: make(chan struct{}, max(1, c.Requests/2)),
 		wake:    make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()), streams: make(chan struct{}, max(1, c.Requests*3/8)),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
 	}
 	u.events.init()
@@ -109,6 +114,8 @@ func (u *Uploader) Start() {
 	u.wg.Go(u.dispatch)
 	u.wg.Go(u.syncLoop)
 	u.teller.Go(func() { u.events.run(u.cfg.Events) })
+	u.abortLost(u.aborts...)
+	u.aborts = nil
 	u.poke()
 }
 
@@ -169,6 +176,7 @@ func (u *Uploader) follow() {
 		u.count(o)
 		if u.fold.ops[o.id] != o {
 			u.ends++
+			o.stopStream()
 		}
 		if u.fold.ops[o.id] != o && !o.running {
 			u.passOn(o, false, nil)
@@ -177,7 +185,8 @@ func (u *Uploader) follow() {
 	for _, k := range f.heads {
 		u.consider(f.queues[k].head())
 	}
-	f.dead, f.moved, f.heads = nil, nil, f.heads[:0]
+	u.abortLost(f.lost...)
+	f.dead, f.moved, f.lost, f.heads = nil, nil, nil, f.heads[:0]
 }
 
 // newID is the id of the next operation. Called with mu held.

@@ -68,6 +68,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // Server is the server behind the store.
 func (s *Store) Server() *Server { return s.server }
 
+// Limits are those of the server, whose writes are not on its disk before a Sync.
+func (s *Store) Limits() store.Limits {
+	l := s.Store.Limits()
+	l.NeedsSync = true
+	return l
+}
+
 // Sync puts everything that the server has acknowledged on stable storage. It
 // returns when that is done, or failed, even if ctx ends before: the kernel can
 // not be called back.

@@ -172,6 +172,9 @@ func (s *Store) assemble(u *upload, parts []store.Part) (*object, *store.Error) 
 		if i < len(parts)-1 && int64(len(have.data)) < s.cfg.Limits.MinPart {
 			return nil, failure(codeEntityTooSmall)
 		}
+		if first := u.parts[parts[0].Number]; s.cfg.Limits.EqualParts && (i < len(parts)-1 && len(have.data) != len(first.data) || len(have.data) > len(first.data)) {
+			return nil, failure(codeInvalidPart)
+		}
 		sum, err := hex.DecodeString(strings.Trim(have.etag, `"`))
 		if err != nil {
 			return nil, &store.Error{Kind: store.ErrInvalid, Err: err}

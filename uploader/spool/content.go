@@ -102,6 +102,28 @@ func (c *Content) Whole() bool {
 	return true
 }
 
+// Stored reports whether all of [off, off+n) is in files of the spool: neither holes nor the base's.
+func (c *Content) Stored(off, n int64) bool { return c.all(off, n, Kind.stored) }
+
+// OfBase reports whether all of [off, off+n) is the base's.
+func (c *Content) OfBase(off, n int64) bool {
+	return c.all(off, n, func(k Kind) bool { return k == KindBase })
+}
+
+func (c *Content) all(off, n int64, want func(Kind) bool) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if off+n > c.m.size {
+		return false
+	}
+	for x := range c.m.within(off, off+n) {
+		if !want(x.kind) {
+			return false
+		}
+	}
+	return true
+}
+
 // Missing lists the ranges that only the base has.
 func (c *Content) Missing() []Range {
 	c.mu.RLock()

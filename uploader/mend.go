@@ -1,0 +1,55 @@
+package uploader
+
+import (
+	"maps"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
+)
+
+// An upload in parts has the headers that it was begun with. What a file of which parts left while it was being written
+// was given afterwards, its time above all, is made by a self-copy that follows its commit.
+
+// mendHeaders makes the record of that self-copy, or lets the generation above take the change over; nil if there is
+// nothing to mend. Called with mu held.
+func (u *Uploader) mendHeaders(o *op, at Base, wanted store.Headers) []*spool.Record {
+	if at.Headers == nil || at.Size <= min(u.cfg.PartSize, u.limits.MaxPut) || o.is(flagAbandoned) {
+		return nil
+	}
+	if o.gen.headers.ContentType == "" {
+		wanted.ContentType = at.Headers.ContentType // it was guessed from the first bytes
+	}
+	if sameHeaders(*at.Headers, wanted) {
+		return nil
+	}
+	next := u.behind(o)
+	switch {
+	case next == nil:
+		a := &op{id: u.newID(), kind: opAttr, key: o.key, headers: &wanted}
+		return []*spool.Record{a.record(spool.TypeSetAttr)}
+	case next.kind == opPut && !next.is(flagSealed|flagAbandoned):
+		r := next.record(spool.TypeAmend)
+		r.Flags |= flagAttr
+		return []*spool.Record{r}
+	}
+	return nil
+}
+
+// sameHeaders compares what a program can set: a store adds encryption and storage class of its own.
+func sameHeaders(a, b store.Headers) bool {
+	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
+		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
+		a.CacheControl == b.CacheControl && a.Expires == b.Expires && a.WebsiteRedirect == b.WebsiteRedirect &&
+		maps.Equal(a.Metadata, b.Metadata)
+}
+
+// unmendable makes the record that forgets an upload whose headers are about to change and that no self-copy can mend:
+// that needs the right to read. Called with mu held.
+func (u *Uploader) unmendable(o *op) []*spool.Record {
+	l := u.levelOf(o.key)
+	if o.upload == nil || l == nil || l.CanGet {
+		return nil
+	}
+	u.abortLost(lostUpload{o.key, o.upload.id})
+	return []*spool.Record{o.uploadRecord(&multipart{})}
+}
