@@ -94,6 +94,7 @@ func (c *cellRig) heal() {
 	c.faults.Clear()
 	c.faults.EndOutage()
 	c.faults.Release()
+	synctest.Wait() // what was held back comes before what drain hurries
 	if c.rename != nil {
 		check(c.t, <-c.rename)
 	}
