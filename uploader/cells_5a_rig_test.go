@@ -132,12 +132,11 @@ func (c *cellRig) refuses(err, want error) {
 // killed is a crash: nobody has anything open any more.
 func (c *cellRig) killed() {
 	c.h = nil
-	c.crash()
+	c.crashThen(c.mem.ResetCounts)
 	if c.rename != nil {
 		c.refuses(<-c.rename, uploader.ErrClosed)
 		c.rename = nil
 	}
-	c.mem.ResetCounts()
 }
 
 // The states.

@@ -109,13 +109,17 @@ func (r *rig) stop() {
 }
 
 // crash kills the process at this moment and starts another one on what is on its disk.
-func (r *rig) crash() {
+func (r *rig) crash() { r.crashThen(func() {}) }
+
+// crashThen does something between the two processes.
+func (r *rig) crashThen(between func()) {
 	synctest.Wait()
 	r.runs++
 	next := filepath.Join(fastDir(r.t), fmt.Sprint("run", r.runs))
 	check(r.t, os.CopyFS(next, os.DirFS(r.dir)))
 	r.stop()
 	r.dir = next
+	between()
 	r.open()
 }
 
