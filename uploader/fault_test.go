@@ -34,7 +34,7 @@ func TestFaultSweep(t *testing.T) {
 
 func sweepOnce(t *testing.T, rule faultstore.Rule, crash bool) (fired bool) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 64 })
+		r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize, c.PinBase = 64, 100 })
 		defer func() { r.stop() }()
 		f := faultstore.New(r.mem, rule)
 		r.stop()
@@ -46,6 +46,7 @@ func sweepOnce(t *testing.T, rule faultstore.Rule, crash bool) (fired bool) {
 		r.mem.PutString(key("moved"), "moved")
 		r.mem.PutString(key("base"), "0123456789")
 		r.mem.PutString(key("attr"), "attr")
+		r.mem.PutString(key("wide"), text("w", 300))
 		_ = r.u.Prove(t.Context(), level)
 		workload(t, r)
 		if crash {
@@ -56,6 +57,7 @@ func sweepOnce(t *testing.T, rule faultstore.Rule, crash bool) (fired bool) {
 		want := map[string]string{
 			key("small"): "small", key("large"): string(make([]byte, 200)), key("to"): "moved", key("base"): "01234X6789",
 			key("attr"): "attr", key("dir/"): "", key("renamed"): "renamed",
+			key("wide"): patch(text("w", 300), "X", 70),
 		}
 		r.wantBucket(want)
 		if o, _ := r.mem.Object(key("attr")); o.Headers.Metadata["v"] != "1" {
@@ -83,6 +85,9 @@ func workload(t *testing.T, r *rig) {
 	})
 	f := r.edit(key("base"))
 	r.writeAt(f, "X", 5)
+	r.close(f)
+	f = r.edit(key("wide"))
+	r.writeAt(f, "X", 70)
 	r.close(f)
 	check(t, r.u.SetHeaders(t.Context(), key("attr"), r.stored(key("attr")), memHeaders("1")))
 	check(t, r.u.Mkdir(t.Context(), key("dir"), store.Headers{}))
