@@ -363,3 +363,23 @@ func Test_5a_SENDING_HeadersOfAFileInParts(t *testing.T) {
 		})
 	}
 }
+
+// A file that is flushed again and again while it is written (each process that inherits its descriptor does so at its
+// end) is not sent once for each flush.
+func TestFlushesWhileAFileIsWritten(t *testing.T) {
+	partly(t, func(t *testing.T, r *rig) {
+		f := r.create(key("f"))
+		data := text("x", 40*part)
+		for i := range 10 {
+			r.stream(f, data[i*4*part:(i+1)*4*part], int64(i)*4*part)
+			check(t, f.Flush(t.Context()))
+		}
+		r.close(f)
+		r.drain()
+		r.wantBucket(map[string]string{key("f"): data})
+		if n := r.mem.Counts()[op.UploadPart]; n > 40+8 {
+			t.Errorf("%d parts sent of 40", n)
+		}
+		r.wantNoUploads()
+	})
+}
