@@ -22,7 +22,7 @@ func (f *File) SetHeaders(h store.Headers) error {
 	if f.gone || g == nil || g.op == nil {
 		return f.setOwn(h)
 	}
-	if o := g.op; o.is(flagSealed) && !o.idle() {
+	if o := g.op; o.is(flagSealed) && !o.idle() && (!u.mendable(o) || o.is(flagAbandoned)) {
 		if err := u.newGeneration(f, false); err != nil { // attributes only: it runs after the commit
 			return err
 		}

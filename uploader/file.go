@@ -23,6 +23,7 @@ type File struct {
 	gone             bool        // unlinked or replaced: in no queue any more
 	stale            bool        // a foreign version was opened after it: reads go on, writes are ESTALE
 	lost             bool        // the base of its delta is gone
+	flushed          bool        // again and again while it is written: its parts wait for the last close
 	top              *generation // nil = nothing written since it was opened
 	base             Base        // what it builds on while top is nil or committed
 	baseKey          string      // where base is: key, but for the time of a move

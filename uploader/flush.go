@@ -87,10 +87,18 @@ func (u *Uploader) noLongerEmpty(g *generation) error {
 func (u *Uploader) flushPin(ctx context.Context, g *generation) error {
 	u.mu.Lock()
 	content := g.content
-	u.mu.Unlock()
 	if content == nil || content.Whole() {
+		u.mu.Unlock()
 		return nil
 	}
+	g.refs++ // another handle may replace it meanwhile
+	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.fold.unref(g)
+		u.follow()
+	}()
 	ctx, cancel := context.WithTimeout(ctx, u.cfg.PinWait)
 	defer cancel()
 	err := u.pinOpen(ctx, g, content)
@@ -247,6 +255,9 @@ func (u *Uploader) supersede(o *op) []*spool.Record {
 		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file ||
 			(below.flags^o.flags)&(flagReplaced|flagCarried) != 0 {
 			return nil
+		}
+		if f := o.gen.file; below.upload != nil && f != nil {
+			f.flushed = true // once more, and what is sent meanwhile would be sent in vain again
 		}
 		return append(u.handOver(below.gen.id, o.gen.id), below.done(spool.TypeDrop, Base{}, Base{}))
 	}

@@ -12,20 +12,20 @@ import (
 
 // mendHeaders makes the record of that self-copy, or lets the generation above take the change over; nil if there is
 // nothing to mend. Called with mu held.
-func (u *Uploader) mendHeaders(o *op, at Base, wanted store.Headers) []*spool.Record {
-	if at.Headers == nil || at.Size <= min(u.cfg.PartSize, u.limits.MaxPut) || o.is(flagAbandoned) {
+func (u *Uploader) mendHeaders(o *op, at Base, wanted *store.Headers) []*spool.Record {
+	if at.Headers == nil || !u.mendable(o) || o.is(flagAbandoned) {
 		return nil
 	}
-	if o.gen.headers.ContentType == "" {
+	if wanted.ContentType == "" {
 		wanted.ContentType = at.Headers.ContentType // it was guessed from the first bytes
 	}
-	if sameHeaders(*at.Headers, wanted) {
+	if sameHeaders(*at.Headers, *wanted) {
 		return nil
 	}
 	next := u.behind(o)
 	switch {
 	case next == nil:
-		a := &op{id: u.newID(), kind: opAttr, key: o.key, headers: &wanted}
+		a := &op{id: u.newID(), kind: opAttr, key: o.key, headers: wanted}
 		return []*spool.Record{a.record(spool.TypeSetAttr)}
 	case next.kind == opPut && !next.is(flagSealed|flagAbandoned):
 		r := next.record(spool.TypeAmend)
@@ -33,6 +33,13 @@ func (u *Uploader) mendHeaders(o *op, at Base, wanted store.Headers) []*spool.Re
 		return []*spool.Record{r}
 	}
 	return nil
+}
+
+// mendable: the headers of an operation's generation can be made after its commit, so that they may change while it is
+// being sent: it goes in parts, and may be read. Called with mu held.
+func (u *Uploader) mendable(o *op) bool {
+	l := u.levelOf(o.key)
+	return (l == nil || l.CanGet) && o.gen.content != nil && o.gen.content.Size() > min(u.cfg.PartSize, u.limits.MaxPut)
 }
 
 // sameHeaders compares what a program can set: a store adds encryption and storage class of its own.
@@ -46,8 +53,7 @@ func sameHeaders(a, b store.Headers) bool {
 // unmendable makes the record that forgets an upload whose headers are about to change and that no self-copy can mend:
 // that needs the right to read. Called with mu held.
 func (u *Uploader) unmendable(o *op) []*spool.Record {
-	l := u.levelOf(o.key)
-	if o.upload == nil || l == nil || l.CanGet {
+	if o.upload == nil || u.mendable(o) {
 		return nil
 	}
 	u.abortLost(lostUpload{o.key, o.upload.id})

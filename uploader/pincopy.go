@@ -211,6 +211,8 @@ func (u *Uploader) fromBase(ctx context.Context, g *generation, self *op, do fun
 
 // awaitSource waits while a commit is on its way that may be the end of a base. again: the generation has another now.
 func (u *Uploader) awaitSource(ctx context.Context, g *generation, src source, self *op) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for g.src == src {

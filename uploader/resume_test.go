@@ -49,11 +49,26 @@ func Test_5c_SENDING_Crash_GoesOnAtTheMissingPart(t *testing.T) {
 	}
 }
 
+// Of the parts whose answer a kill cuts off, at most as many as were on their way are sent twice.
+func Test_5c_SENDING_Crash_SendsNoMoreThanWhatWasOnItsWay(t *testing.T) {
+	withSmallParts(t, func(t *testing.T, r *rig) {
+		r.stalledFor(t, faultstore.Rule{Op: op.UploadPart, Nth: 11, Count: faultstore.Forever, Fault: faultstore.Applied(faultstore.Stall())})
+		data := r.sealed(40)
+		r.store = r.mem
+		r.crash()
+		r.drain()
+		if n := r.mem.Counts()[op.UploadPart]; n <= 40 || n > 40+6 {
+			t.Errorf("%d parts sent of 40", n)
+		}
+		r.wantBucket(map[string]string{key("f"): data})
+	})
+}
+
 // What was sent while the file was open counts too, once it is closed, but for what was rewritten.
 func Test_5c_SENDING_Crash_StreamedPartsCount(t *testing.T) {
 	withSmallParts(t, func(t *testing.T, r *rig) {
 		f := r.create(key("f.tmp")) // its upload waits
-		data := text("x", 10*part)
+		data := text("x", 9*part+part/2)
 		r.stream(f, data, 0)
 		r.writeAt(f, "BEHIND", 3*part)
 		r.close(f)

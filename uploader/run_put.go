@@ -217,7 +217,6 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	if err := u.stable(ctx); err != nil {
 		return u.unstable(ctx, o, at, err)
 	}
-	wanted := u.contentHeaders(o)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {
@@ -225,7 +224,8 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	g := o.gen
 	size := o.gen.content.Size()
-	mend := u.mendHeaders(o, at, wanted)
+	wanted := withW(g.headers, g.id)
+	mend := u.mendHeaders(o, at, &wanted)
 	if err := u.commit(append(mend, o.done(spool.TypeCommit, at, Base{}))...); err != nil {
 		o.unsure = true
 		return err

@@ -35,8 +35,8 @@ func (u *Uploader) passed(g *generation) {
 // mayStream: the parts of an open file are wanted and can be expected to be accepted. Where the level can not be read
 // the headers of the object could not be mended afterwards. Called with mu held.
 func (u *Uploader) mayStream(o *op) bool {
-	l := u.levelOf(o.key)
-	return u.fold.ops[o.id] == o && !o.is(flagSealed|flagAbandoned) && o.gen.content != nil && u.started && !u.closed &&
+	l, f := u.levelOf(o.key), o.gen.file
+	return u.fold.ops[o.id] == o && f != nil && !f.flushed && !o.is(flagSealed|flagAbandoned) && o.gen.content != nil && u.started && !u.closed &&
 		(l == nil || l.state == levelProved && l.CanGet) && !time.Now().Before(u.pause.until) && u.limits.MaxParts > 1
 }
 
@@ -119,6 +119,9 @@ func (u *Uploader) sendPassed(ctx context.Context, o *op, s *stream, content *sp
 		i, ok := o.gen.track.next()
 		if !ok {
 			break
+		}
+		if i >= u.limits.MaxParts {
+			break // of a store that wants equal parts: they have to be larger
 		}
 		if off, n := u.layout.at(i); !content.Stored(off, n) {
 			o.gen.track.forget(i)

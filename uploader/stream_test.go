@@ -339,3 +339,47 @@ func TestHeadersOfAStreamedFile(t *testing.T) {
 		}, stamp)
 	}
 }
+
+// chmod of a file whose parts are being sent sends none of them twice.
+func Test_5a_SENDING_HeadersOfAFileInParts(t *testing.T) {
+	for name, o := range map[string]string{"parts": op.UploadPart, "complete": op.Complete} {
+		t.Run(name, func(t *testing.T) {
+			withSmallParts(t, func(t *testing.T, r *rig) {
+				release := r.stalledFor(t, faultstore.Rule{Op: o, Fault: faultstore.Applied(faultstore.Stall())})
+				f := r.create(key("f"))
+				r.stream(f, text("x", 4*part), 0)
+				check(t, f.Flush(t.Context()))
+				time.Sleep(time.Second)
+				check(t, f.SetHeaders(memHeaders("late")), f.Release(t.Context(), true))
+				time.Sleep(time.Second)
+				release()
+				r.drain()
+				r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: 4, op.Complete: 1, op.Copy: 1})
+				o, _ := r.mem.Object(key("f"))
+				if string(o.Data) != text("x", 4*part) || o.Headers.Metadata["v"] != "late" {
+					t.Errorf("%d bytes, headers %v", len(o.Data), o.Headers)
+				}
+			})
+		})
+	}
+}
+
+// A file that is flushed again and again while it is written (each process that inherits its descriptor does so at its
+// end) is not sent once for each flush.
+func TestFlushesWhileAFileIsWritten(t *testing.T) {
+	withSmallParts(t, func(t *testing.T, r *rig) {
+		f := r.create(key("f"))
+		data := text("x", 40*part)
+		for i := range 10 {
+			r.stream(f, data[i*4*part:(i+1)*4*part], int64(i)*4*part)
+			check(t, f.Flush(t.Context()))
+		}
+		r.close(f)
+		r.drain()
+		r.wantBucket(map[string]string{key("f"): data})
+		if n := r.mem.Counts()[op.UploadPart]; n > 40+8 {
+			t.Errorf("%d parts sent of 40", n)
+		}
+		r.wantNoUploads()
+	})
+}
