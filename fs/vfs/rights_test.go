@@ -141,7 +141,7 @@ func TestIdentities(t *testing.T) {
 		{"owner does not remove others'", levels.Identity{ID: ownID, Authenticated: true}, "protected/" + other + "/f", unlink, syscall.EACCES},
 		{"moving out of others'", levels.Identity{ID: ownID, Authenticated: true}, "protected/" + other + "/f", moveOut, syscall.EACCES},
 		{"protected is nobody's to write", levels.Identity{ID: ownID, Authenticated: true}, "protected/new", mkdir, syscall.EACCES},
-		{"nothing beside the levels", levels.Identity{ID: ownID, Authenticated: true}, "other", mkdir, syscall.ENOENT},
+		{"nothing beside the levels", levels.Identity{ID: ownID, Authenticated: true}, "other", mkdir, syscall.EACCES},
 		{"levels are not removed", levels.Identity{ID: ownID, Authenticated: true}, "public", rmdir, syscall.EBUSY},
 		{"me is a link", levels.Identity{ID: ownID, Authenticated: true}, "protected/me", readlink, 0},
 	} {
