@@ -24,13 +24,18 @@
 //
 // What an operation leaves at a key is the base, the condition, of the next one. Nothing else orders requests.
 //
+// A large file goes in parts, and those that its writer has passed leave while it is still being written: see stream.go and
+// track.go. What the log tells of an upload belongs to its operation and ends with it. Parts that a change leaves alone are copied
+// by the store: see pincopy.go.
+//
 // Goroutines: the dispatcher starts operations, each on a goroutine of its own, at most twice the number of requests;
-// the syncer gives spool space back; one goroutine tells events. Start starts them, Close ends and awaits them.
+// each open file whose parts are being sent has one; the syncer gives spool space back; one goroutine tells events.
+// Close ends and awaits them.
 //
 // # Locks
 //
 // Uploader.mu guards all state. spool.Content's locks and the log's are taken under it (an append, the reading of an
-// extent map), eventQueue.mu too; it is never held over a call into the store, a sync, a base read, or a caller's
+// extent map), eventQueue.mu and tracker.mu too; it is never held over a call into the store, a sync, a base read, or a caller's
 // function other than Config.Stamp.
 //
 // # Invariants
