@@ -45,6 +45,7 @@ type Config struct {
 	SpoolSize   int64
 	KeepFree    KeepFree
 	Settle      time.Duration
+	PinBase     int64
 	UploadLimit int64
 	StopTimeout time.Duration
 	Close       string
@@ -122,7 +123,7 @@ func Default() *Config {
 		MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
-		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, Close: "spool", Fsync: "local", OnConflict: "keep-both",
+		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 64 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -177,6 +178,7 @@ func (c *Config) mountOptions() []Option {
 		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
 		mount("spool-keep-free", freeValue{&c.KeepFree}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
 		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
+		mount("pin-base", sizeValue{&c.PinBase, 5 << 20, 1 << 50}, "`SIZE` of a stored file up to which a change fetches all of it before close; of larger ones the store copies what is unchanged"),
 		mount("upload-limit", sizeValue{&c.UploadLimit, 0, 1 << 50}, "upload at most `SIZE` a second, at least 64KiB; 0: as fast as it goes"),
 		mount("stop-timeout", durationValue{&c.StopTimeout, 0, 24 * time.Hour}, "`TIME` that uploads get after SIGTERM or Ctrl-C; what is left stays in the spool; 0: until all is uploaded or has failed"),
 		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
