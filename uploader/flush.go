@@ -41,10 +41,17 @@ func (f *File) Flush(ctx context.Context) error {
 		return err
 	}
 	o, err := u.seal(g)
-	if err != nil || o == nil || o.is(flagReplaced) { // the last: it may end without ever being sent
+	if err != nil || o == nil || u.hasFlag(o, flagReplaced) { // the last: it may end without ever being sent
 		return err
 	}
 	return u.afterFlush(ctx, o)
+}
+
+// hasFlag is op.is for who does not hold mu.
+func (u *Uploader) hasFlag(o *op, flag uint64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return o.is(flag)
 }
 
 // unwritten: a new or truncated file that nothing was written into.
@@ -297,7 +304,7 @@ func (f *File) syncUpload(ctx context.Context) error {
 		o = f.top.op
 	}
 	f.u.mu.Unlock()
-	if o == nil || !o.is(flagSealed) || o.is(flagReplaced) {
+	if o == nil || !f.u.hasFlag(o, flagSealed) || f.u.hasFlag(o, flagReplaced) {
 		return nil
 	}
 	return f.u.sendNow(ctx, o)
