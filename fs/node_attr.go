@@ -147,17 +147,17 @@ func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
 	return 0
 }
 
-// OnForget tells vfs that the kernel has dropped the node, unless a newer
-// generation of the same number has taken its place in the tree.
+// OnForget tells vfs that the kernel has dropped the node, unless another node of
+// the same file has taken its place in the tree.
 func (n *node) OnForget() {
 	if n.IsRoot() {
 		return
 	}
-	ino := n.StableAttr().Ino
+	id := n.StableAttr()
 	if name, parent := n.Parent(); parent != nil {
-		if now := parent.GetChild(name); now != nil && now != n.EmbeddedInode() && now.StableAttr().Ino == ino {
+		if now := parent.GetChild(name); now != nil && now != n.EmbeddedInode() && now.StableAttr() == id {
 			return
 		}
 	}
-	n.mount.vfs.Forget(ino)
+	n.mount.vfs.Forget(id.Ino, id.Gen)
 }

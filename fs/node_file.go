@@ -24,8 +24,8 @@ var (
 // any handle, at their own offsets: a handle that appended would misplace them.
 const kernelFlags = syscall.O_APPEND
 
-// Open opens the node's file. Where the name stands for another version by now,
-// the answer is ESTALE, and the kernel opens that one's node.
+// Open opens the node's file. Where the name stands for another version by now, which somebody else has
+// written, the answer is ESTALE, and the kernel opens that one's node.
 func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
 	release := func() {}
 	if flags&syscall.O_TRUNC != 0 {
@@ -34,11 +34,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 		ctx, release = patient(ctx)
 	}
 	defer release()
-	var h *vfs.Handle
-	err := n.moved(errNameless, func(path string) (err error) {
-		h, err = n.mount.vfs.OpenIf(ctx, path, flags&^kernelFlags, n.accepts(ctx))
-		return err
-	})
+	h, err := n.openOwn(ctx, flags)
 	switch {
 	case errors.Is(err, errNameless):
 		return n.openSuccessor(ctx, flags)
@@ -46,15 +42,49 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 		return nil, 0, n.errno("open", err)
 	}
 	switch f := n.newFile(h); {
-	case h.Ino() != n.StableAttr().Ino:
+	case !n.is(h.Ino(), h.Gen()):
 		return n.successor(ctx, f)
-	case h.Gen() != n.StableAttr().Gen:
-		_ = f.Release(ctx) // the answer is ESTALE whatever it says
-		return nil, 0, syscall.ESTALE
 	case h.KeepCache():
 		return f, fuse.FOPEN_KEEP_CACHE, 0
 	default:
 		return f, 0, 0
+	}
+}
+
+// openOwn opens what the node's name stands for. Where that is another file by now, which a program on this mount has
+// put there since the kernel looked the name up, the node's own file is opened if it can be had: under the name that it has
+// got, or, without one, for readers as long as somebody has it open. It is as if the open had been a little earlier.
+func (n *node) openOwn(ctx context.Context, flags uint32) (h *vfs.Handle, err error) {
+	var at string
+	open := func(path string) (err error) {
+		at = path
+		h, err = n.mount.vfs.OpenIf(ctx, path, flags&^kernelFlags, n.accepts(ctx))
+		return err
+	}
+	id := n.StableAttr()
+	for err = n.moved(errNameless, open); err != nil || !n.is(h.Ino(), h.Gen()); err = open(at) {
+		now := n.mount.vfs.Now(id.Ino, id.Gen)
+		switch {
+		case err == nil && h.Ino() == id.Ino:
+			return h, nil // a newer version of somebody else's
+		case now == "" || now == at:
+			own := n.mount.vfs.Reopen(id.Ino, id.Gen, flags&^kernelFlags)
+			if own == nil {
+				return h, err
+			}
+			n.discard(ctx, h, err)
+			return own, nil
+		}
+		n.discard(ctx, h, err)
+		at = now
+	}
+	return h, nil
+}
+
+// discard gives a handle back, if there is one: it is not the answer, whatever its release says.
+func (n *node) discard(ctx context.Context, h *vfs.Handle, err error) {
+	if err == nil {
+		_ = h.Release(context.WithoutCancel(ctx))
 	}
 }
 
@@ -82,12 +112,15 @@ func (n *node) openSuccessor(ctx context.Context, flags uint32) (gofs.FileHandle
 // kernel look the name up again, but only once. The node is the old file's, so the
 // new one's bytes may not enter its page cache: direct I/O.
 //
-// A node that is still open somewhere was opened by way of its descriptor
-// (/proc/self/fd): another file would be the wrong answer to that.
+// A node that is still open somewhere may have been opened by way of its descriptor
+// (/proc/self/fd), and has pages and a size of its own, which the kernel would take from any of its handles: another file
+// would be the wrong answer to that. That is for writers; readers have got the file itself.
 func (n *node) successor(ctx context.Context, f *file) (gofs.FileHandle, uint32, syscall.Errno) {
 	a, errno := n.attr(ctx, f)
 	switch {
 	case errno != 0:
+	case a.Ino == n.StableAttr().Ino:
+		errno = syscall.ESTALE // a newer version
 	case n.isOpen(ctx):
 		errno = syscall.ESTALE
 	case a.Mode&syscall.S_IFMT != syscall.S_IFREG:

@@ -290,11 +290,18 @@ func TestRemovedWhileOpen(t *testing.T) {
 		if got, status := k.read(node, fh.Fh, 10); got != "bytes" {
 			t.Errorf("read %q, %v", got, status)
 		}
-		// Not another file's bytes, should the name be taken again meanwhile.
-		if _, status := k.open(node, syscall.O_RDONLY); status != fuse.Status(syscall.ESTALE) {
-			t.Errorf("reopen: %v, want ESTALE", status)
+		// By /proc/self/fd, or by a program that had found the name before: the file itself, not another one that
+		// has taken the name meanwhile.
+		k.mem.PutString(ownKey("f"), "another")
+		again, status := k.open(node, syscall.O_RDONLY)
+		if got, _ := k.read(node, again.Fh, 10); status != fuse.OK || got != "bytes" {
+			t.Errorf("reopen: %v, reads %q", status, got)
+		}
+		if _, status := k.open(node, syscall.O_RDWR); status != fuse.Status(syscall.ESTALE) {
+			t.Errorf("reopen for writing: %v, want ESTALE", status)
 		}
 		k.release(node, fh.Fh)
+		k.release(node, again.Fh)
 		if status := k.raw.GetAttr(k.close, &fuse.GetAttrIn{InHeader: k.head(node)}, &attr); status != fuse.Status(syscall.ESTALE) {
 			t.Errorf("stat after the last release: %v, want ESTALE", status)
 		}

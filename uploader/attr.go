@@ -206,7 +206,7 @@ func (u *Uploader) startAttr(o *op, base Base, h store.Headers) error {
 }
 
 func (u *Uploader) attrDone(ctx context.Context, o *op, at Base) error {
-	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.told()}
+	e := Event{Kind: Committed, Key: o.key, ETag: at.ETag, Size: at.Size, LastModified: at.told(), Op: o.id}
 	if at.Headers != nil {
 		e.Headers = at.Headers.Clone()
 	}

@@ -34,6 +34,7 @@ func (u *Uploader) lookup(key string) (Info, bool) {
 	}
 	dir, hasDir := u.lookupDir(key)
 	if hasDir && (dir.Kind == KindDir || !hasFile) {
+		dir.Over = hasFile
 		return dir, true
 	}
 	return file, hasFile

@@ -30,6 +30,9 @@ func (u *Uploader) Rename(ctx context.Context, from, to string, fromBase, toBase
 		toBase = Base{}
 	}
 	exists, pending := u.existsIn(from)
+	if f := u.files[from]; f != nil && f.top != nil && !pending {
+		fromBase = f.base // committed since the caller looked, who holds it
+	}
 	if pending && !exists || !pending && fromBase.State == Absent && u.files[from] == nil {
 		u.mu.Unlock()
 		return &store.Error{Op: "rename", Key: from, Kind: store.ErrNotExist}

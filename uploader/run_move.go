@@ -269,7 +269,7 @@ func (u *Uploader) moveCopied(ctx context.Context, o *op, etag string) error {
 		old.detach(true)
 		u.forgetFile(old)
 	}
-	u.events.add(Event{Kind: Committed, Key: o.to, ETag: etag, Size: o.base.Size, Headers: h, From: o.key})
+	u.events.add(Event{Kind: Committed, Key: o.to, ETag: etag, Size: o.base.Size, Headers: h, From: o.key, Op: o.id})
 	return nil
 }
 

@@ -243,7 +243,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	u.proved(o.key)
 	u.events.add(Event{
-		Kind: Committed, Key: o.key, ETag: at.ETag, Size: size, Headers: h, LastModified: at.told(), Gen: g.id,
+		Kind: Committed, Key: o.key, ETag: at.ETag, Size: size, Headers: h, LastModified: at.told(), Gen: g.id, Op: o.id,
 	})
 	u.log.Debug("committed", zap.String("key", o.key), zap.String("gen", g.id), zap.String("etag", at.ETag))
 	return nil

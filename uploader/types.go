@@ -80,6 +80,7 @@ type Info struct {
 	ModTime time.Time
 	Headers store.Headers
 	Marker  bool    // KindDir: its marker or the marker's headers are pending, not just entries below
+	Over    bool    // KindDir: a file of the name has been removed or moved away, which the store does not know yet
 	Gen     string  // id of the topmost generation, KindFile only
 	Source  Version // StateMoving: where the bytes are until the copy is done
 	Base    Base    // what the store has at Key, as far as known
@@ -126,6 +127,7 @@ type Event struct {
 	Headers      store.Headers
 	LastModified time.Time // Committed: the store's, zero if it did not say
 	Gen          string    // Committed: the generation, "" for moves, markers and attributes
+	Op           uint64    // Committed: number of the operation; see [Uploader.LastOp]
 	Err          error     // Failed, BaseLost, LevelDenied, Reappeared
 }
 

@@ -30,26 +30,40 @@ func (v *FS) exact(t levels.Target) bool {
 	return own && t.Grants.Has(levels.Get)
 }
 
-// attr is the attributes of a node that the kernel is about to know.
+// attr is the attributes of a node that the kernel is about to know. Where this mount has changed what the name
+// stands for since it was found, they are those of what it stands for now: size and
+// number must be of one file.
 func (v *FS) attr(ctx context.Context, n *node, fetch bool) (Attr, error) {
-	a, _, err := v.describe(ctx, n, fetch)
-	if err != nil {
-		return a, err
+	for {
+		a, _, err := v.describe(ctx, n, fetch)
+		if err != nil {
+			return a, err
+		}
+		var stale bool
+		if a.Ino, a.Gen, stale = v.number(n, true); !stale {
+			return a, nil
+		}
+		if *n, err = v.find(ctx, "stat", n.path); err != nil {
+			return Attr{TTL: max(0, time.Until(n.until))}, err
+		}
 	}
-	a.Ino, a.Gen = v.number(n, true)
-	return a, nil
 }
 
-// number gives inode number and generation. known: the kernel will hold them.
-func (v *FS) number(n *node, known bool) (ino, gen uint64) {
+// number gives inode number and generation. known: the kernel will hold them. stale: they are of
+// another version than n, which was found before this mount changed what the name stands for.
+func (v *FS) number(n *node, known bool) (ino, gen uint64, stale bool) {
 	if n.path == "" {
-		return RootIno, 1
+		return RootIno, 1, false
 	}
-	if n.obj == nil || n.pending() || n.dir {
-		return v.inodes.look(n.ikey(), "", true, known)
+	s := sighting{since: n.since, born: n.born, known: known}
+	if n.stored() {
+		s.version = versionOf(n.obj)
 	}
-	return v.inodes.look(n.ikey(), versionOf(n.obj), false, known)
+	return v.inodes.look(n.ikey(), s)
 }
+
+// stored: what was found is a version of the store, under its own name.
+func (n *node) stored() bool { return n.obj != nil && !n.pending() && !n.moving() && !n.dir }
 
 // versionOf names the bytes of a stored object.
 func versionOf(o *store.Object) string {

@@ -10,7 +10,7 @@ import (
 // rename changes the overlay (the uploader's) and the tables of inodes and open
 // files (ours) one after the other; whoever looks in between would pair the old
 // inode with the new bytes. It waits for the end of a rename under way, and starts
-// over when one has come to pass meanwhile. No lock is held: a rename of a stored
+// over when one has come to pass meanwhile; nothing that it has paired gets into the tables. No lock is held: a rename of a stored
 // file waits for the store.
 type crossings struct {
 	mu     sync.Mutex
@@ -25,25 +25,53 @@ const recentCrossings = 64
 
 type crossing struct {
 	from, to string
+	after    uint64   // the uploader's last operation before
+	later    []func() // what later operations have done, to be told of when the tables are up to date
 	done     chan struct{}
 }
 
 func (c *crossing) covers(key string) bool { return key == c.from || key == c.to }
 
-// begin starts a rename of two keys; the caller ends it.
-func (x *crossings) begin(from, to string) (end func()) {
-	c := &crossing{from: from, to: to, done: make(chan struct{})}
+// begin starts a rename of two keys, or the removal of one; the caller ends it. after is the uploader's last
+// operation before.
+func (x *crossings) begin(from, to string, after uint64) (end func()) {
+	c := &crossing{from: from, to: to, after: after, done: make(chan struct{})}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.active = append(x.active, c)
-	return func() {
+	return func() { x.end(c) }
+}
+
+func (x *crossings) end(c *crossing) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for len(c.later) > 0 {
+		later := c.later
+		c.later = nil
+		x.mu.Unlock()
+		for _, f := range later {
+			f()
+		}
 		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.active = slices.DeleteFunc(x.active, func(a *crossing) bool { return a == c })
-		x.recent[x.ended%recentCrossings] = c
-		x.ended++
-		close(c.done)
 	}
+	x.active = slices.DeleteFunc(x.active, func(a *crossing) bool { return a == c })
+	x.recent[x.ended%recentCrossings] = c
+	x.ended++
+	close(c.done)
+}
+
+// postpone has f run at the end of a rename of key that is under way, if there is one and op is later than it: the
+// tables do not know yet which file that operation was about. Else it reports false.
+func (x *crossings) postpone(key string, op uint64, f func()) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, c := range x.active {
+		if c.covers(key) && op > c.after {
+			c.later = append(c.later, f)
+			return true
+		}
+	}
+	return false
 }
 
 // wait returns when no rename of key is under way, with a ticket for since.
@@ -63,6 +91,13 @@ func (x *crossings) wait(ctx context.Context, key string) (ticket uint64, err er
 			return 0, ctx.Err()
 		}
 	}
+}
+
+// now is a ticket for since.
+func (x *crossings) now() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.ended
 }
 
 // since reports whether a rename of key has begun or ended since the ticket was given.

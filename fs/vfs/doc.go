@@ -27,10 +27,19 @@
 // # Between overlay and listing
 //
 // The uploader forgets an operation when the store has confirmed it and tells so a
-// moment later. In between, neither the overlay nor the listing knows: a lookup waits then
-// for the event (due.go). The other way round, listings show for a moment what
+// moment later. In between, neither the overlay nor the listing knows. But its event is queued in the same moment: a lookup
+// that finds nothing pending waits until the events of the name that are queued by then have been told
+// (uploader.AwaitEvents). The other way round, listings show for a moment what
 // was removed here: single keys have tombstones in the overlay, directories are
 // remembered until their keys are gone (gonedir.go).
+//
+// # Between tables and overlay
+//
+// A rename changes the overlay and then the tables of inodes and open files. Who looks in between waits for its end
+// (crossing.go), and what was found before it is never entered into the tables afterwards: the bytes of one file
+// would be found under the number of another. Likewise a version that was found before this mount committed another
+// one says nothing of foreign changes (inodes.look), and a commit says nothing of a file that has got the name
+// since (the numbers of operations: Event.Op, born).
 //
 // # Locks
 //

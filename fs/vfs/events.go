@@ -17,7 +17,6 @@ func (v *FS) now() time.Time { return time.Now() }
 
 // Event takes in what the uploader did or found; it is uploader.Config.Events.
 func (v *FS) Event(e uploader.Event) {
-	defer v.tellDue(e)
 	switch e.Kind {
 	case uploader.Committed:
 		v.committed(e)
@@ -31,16 +30,6 @@ func (v *FS) Event(e uploader.Event) {
 		v.tell(e.Key, false)
 	case uploader.LevelDenied, uploader.LevelProved:
 	}
-}
-
-// tellDue ends the wait of lookups for this event, unless something newer is pending.
-func (v *FS) tellDue(e uploader.Event) {
-	key := strings.TrimSuffix(e.Key, "/")
-	if info, ok := v.up.Lookup(key); ok && info.Kind != uploader.KindDir && !settled(info) {
-		v.due.expect(key, info.Gen)
-		return
-	}
-	v.due.told(key, e.Gen, e.Kind == uploader.Removed)
 }
 
 // committed: key is in the store with our bytes. Indexes know it before
@@ -61,21 +50,36 @@ func (v *FS) committed(e uploader.Event) {
 		// and a later listing's for another version.
 		listed.LastModified = e.LastModified
 	}
+	if !strings.HasSuffix(e.Key, "/") {
+		// Before the listing shows the version: it would be taken for somebody else's.
+		adopt := func() { v.adopt(e.Op, listed) }
+		if !v.crossings.postpone(e.Key, e.Op, adopt) {
+			adopt()
+		}
+	}
 	v.listing.Stored(listed)
 	v.rememberBlind(obj)
 	if strings.HasSuffix(e.Key, "/") {
 		v.settleDir(e.Key, obj)
-		return
 	}
-	v.inodes.adopt(e.Key, versionOf(&obj))
+}
+
+// adopt tells the tables which version a file of ours has become, by the uploader's operation op. A file that has got the
+// name since is another one.
+func (v *FS) adopt(op uint64, obj store.Object) {
+	version := versionOf(&obj)
+	v.inodes.adopt(obj.Key, version, op)
 	v.mu.Lock()
-	of := v.open[e.Key]
+	of := v.open[obj.Key]
+	if of != nil && of.born >= op {
+		of = nil
+	}
 	if of != nil {
-		of.version = versionOf(&obj)
+		of.version = version
 	}
 	v.mu.Unlock()
 	if of != nil {
-		of.arrived(listed)
+		of.arrived(obj)
 	}
 }
 
@@ -129,7 +133,7 @@ func (v *FS) conflict(e uploader.Event) {
 	v.log.Warn("file was changed by somebody else meanwhile: both are kept",
 		zap.String("key", e.Key), zap.String("ours", e.To))
 	if e.To != "" {
-		v.renamed(e.Key, e.To)
+		v.renamed(e.Key, e.To, 0)
 		v.tell(e.To, false)
 	}
 	v.unsure(e.Key)

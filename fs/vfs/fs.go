@@ -44,7 +44,6 @@ type FS struct {
 	started time.Time // mtime of what has none: synthetic and implied directories
 	inodes  *inodes
 	notices *notices
-	due     *due
 	blind   *lru.Cache[string, store.Object] // own objects by key, in levels without list
 	dirs    *lru.Cache[string, dirFacts]     // by DirPrefix
 	warned  *lru.Cache[string, struct{}]     // archived objects that the log has named
@@ -96,25 +95,21 @@ func New(d Deps, cfg Config) (*FS, error) {
 	v := &FS{
 		policy: d.Policy, store: d.Store, up: d.Uploader, cache: d.Cache,
 		listing: d.Listing, attrs: d.Attrs, cfg: cfg, log: cfg.Log,
-		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify), due: newDue(),
+		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify),
 		blind: blind, dirs: dirs, warned: warned,
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
 		first: make(map[string]levelSeen), ended: make(map[string]bool), leftover: make(map[string]struct{}),
 	}
 	for _, l := range d.Policy.LevelPrefixes() {
-		v.expectPending(l.Prefix)
+		v.findLeftovers(l.Prefix)
 	}
 	return v, nil
 }
 
-// expectPending marks as due what an earlier mount left in the spool below a directory.
+// findLeftovers notes the removals that an earlier mount left in the spool below a directory.
 // Nothing is sent before Uploader.Start, so that no event can have come yet.
-func (v *FS) expectPending(dir string) {
+func (v *FS) findLeftovers(dir string) {
 	for _, info := range v.up.Children(dir) {
-		if info.Kind != uploader.KindDir || info.Marker {
-			v.due.mark(info.Key)
-			v.due.expect(info.Key, info.Gen)
-		}
 		if fileGone(&info) {
 			v.leftover[info.Key] = struct{}{}
 		}
@@ -123,7 +118,7 @@ func (v *FS) expectPending(dir string) {
 			v.ended[below] = false
 		}
 		if v.up.Has(below) {
-			v.expectPending(below)
+			v.findLeftovers(below)
 		}
 	}
 }
@@ -131,6 +126,6 @@ func (v *FS) expectPending(dir string) {
 // Close ends the notifier. Open handles stay valid until they are released.
 func (v *FS) Close() { v.notices.close() }
 
-// Forget tells that the kernel dropped its last reference to the number: its
+// Forget tells that the kernel dropped its last reference to a generation of the number: its
 // entry of the inode table may go.
-func (v *FS) Forget(ino uint64) { v.inodes.forget(ino) }
+func (v *FS) Forget(ino, gen uint64) { v.inodes.forget(ino, gen) }

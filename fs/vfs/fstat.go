@@ -21,9 +21,14 @@ func (v *FS) openNodeOf(of *openFile, path string) node {
 	} else {
 		n.target = levels.Target{Kind: levels.Entry}
 	}
-	s := of.source()
+	var s source
+	var info uploader.Info
+	of.view(func(now source) {
+		if s = now; s.local != nil {
+			info = s.local.Info()
+		}
+	})
 	if s.local != nil {
-		info := s.local.Info()
 		info.Kind = uploader.KindFile
 		n.info, n.own = &info, true
 		n.until = v.fixedUntil()

@@ -67,6 +67,8 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		switch {
 		case err == nil, err == io.EOF: //nolint:errorlint // a failure whose cause is an EOF is not the file's end
 			switch {
+			case s.local != nil && h.of.source().differs(s):
+				continue // the uploader may have forgotten the file meanwhile, with its bytes
 			case n > 0 && s.stored() && !h.of.returning(s.obj):
 				continue // pinned to a newer version meanwhile: what was read is not of it
 			case n > 0:
@@ -181,7 +183,6 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	h.released = true
 	h.mu.Unlock()
 	if h.writer != nil {
-		h.noteGeneration()
 		if h.of.takeWriter(h.writer) {
 			err = wrap("release", h.path, h.writer.Release(ctx, true))
 		}
@@ -199,8 +200,8 @@ func (h *Handle) filled(off int64, n int) {
 	}
 }
 
-// write runs a change of the file's bytes. An event will tell of its upload, and from
-// the first change on every handle of the file sees the uploader's bytes.
+// write runs a change of the file's bytes. From the first change on every handle of the file sees the
+// uploader's bytes.
 func (h *Handle) write(do func(content) error) error {
 	h.of.switching.RLock()
 	defer h.of.switching.RUnlock()
@@ -209,10 +210,6 @@ func (h *Handle) write(do func(content) error) error {
 	}
 	first := h.changed.CompareAndSwap(false, true)
 	key := h.fs.keyOf(h.of)
-	if first && key != "" {
-		h.fs.due.mark(key)
-		h.fs.due.expect(key, "")
-	}
 	h.of.timed.Store(false)
 	err := do(h.writer)
 	switch {
@@ -222,18 +219,6 @@ func (h *Handle) write(do func(content) error) error {
 		h.of.borrow(h.writer)
 	}
 	return err
-}
-
-// noteGeneration tells which generation is awaited, once no more is written by this
-// handle.
-func (h *Handle) noteGeneration() {
-	key := h.fs.keyOf(h.of)
-	if !h.changed.Load() || key == "" {
-		return
-	}
-	if info, ok := h.fs.up.Lookup(key); ok && info.Kind == uploader.KindFile && !settled(info) {
-		h.fs.due.expect(key, info.Gen)
-	}
 }
 
 // Stat is fstat(2): of the version that was opened and the writes on it, also when

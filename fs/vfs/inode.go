@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // inode is one entry of the inode table: a key that the kernel, or an open
@@ -16,7 +18,10 @@ type inode struct {
 	key     string // "" once the name is gone
 	version string // the version that gen stands for; "" = not known yet
 	open    int    // open files: the entry outlives Forget while > 0
-	known   bool   // the kernel holds a reference
+	known   uint64 // the generation that the kernel holds a reference to; 0 = none
+
+	born    uint64 // the uploader's operations up to this one were about another file of the name
+	changed uint64 // inodes.clock when this mount changed what the name stands for
 
 	// served: bytes of this generation were given to the kernel or taken from it, which may
 	// have kept them in pages that outlive the handle. Each generation has its own.
@@ -33,10 +38,19 @@ type inodes struct {
 	mu    sync.Mutex
 	byKey map[string]*inode
 	byIno map[uint64]*inode
+	clock uint64 // changes by this mount
+
+	// retired has the generation with which a number goes on that nobody knows any more: the kernel may
+	// ask for an older one yet.
+	retired *lru.LRU[uint64, uint64]
 }
 
+// maxRetired is how many of those are kept: the kernel's last questions about a file come soon after it is gone.
+const maxRetired = 100_000
+
 func newInodes() *inodes {
-	return &inodes{byKey: make(map[string]*inode), byIno: make(map[uint64]*inode)}
+	retired, _ := lru.NewLRU[uint64, uint64](maxRetired, nil) // fails for sizes below one only
+	return &inodes{byKey: make(map[string]*inode), byIno: make(map[uint64]*inode), retired: retired}
 }
 
 // hashKey is the number that a key gets when nobody else has it.
@@ -55,7 +69,8 @@ func (t *inodes) peek(key, version string) (ino, gen uint64) {
 	n := t.byKey[key]
 	switch {
 	case n == nil:
-		return t.free(key), 1
+		ino = t.free(key)
+		return ino, t.fresh(ino)
 	case version != "" && n.version != "" && n.version != version:
 		return n.ino, n.gen + 1
 	}
@@ -71,36 +86,82 @@ func (t *inodes) free(key string) uint64 {
 	}
 }
 
-// look returns the number and generation of key, now known to the kernel if
-// known is set. A version that is neither "" nor the entry's is a foreign change:
-// the generation grows. local says that the bytes are this mount's own (pending
-// or just committed), which never changes the generation.
-func (t *inodes) look(key, version string, local, known bool) (ino, gen uint64) {
+// fresh is the generation that a number begins with. Called with mu held.
+func (t *inodes) fresh(ino uint64) uint64 {
+	if gen, ok := t.retired.Peek(ino); ok {
+		return gen
+	}
+	return 1
+}
+
+// now is a mark of time for sighting.since.
+func (t *inodes) now() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock
+}
+
+// stamp notes a change by this mount. Called with mu held.
+func (t *inodes) stamp(n *inode) {
+	t.clock++
+	n.changed = t.clock
+}
+
+// sighting is what somebody has found under a name.
+type sighting struct {
+	version string // of the store; "" = the bytes are this mount's own, pending or just committed
+	since   uint64 // when the search began, by inodes.now
+	born    uint64 // of a file that this mount has just made; 0 = of one that was there
+	known   bool   // the kernel is told of it
+}
+
+// look returns the number and generation of key. A version that is not the entry's is a
+// foreign change: the generation grows. But stale tells that this mount has changed meanwhile what the name stands
+// for: the version may be of the time before, and says nothing.
+func (t *inodes) look(key string, s sighting) (ino, gen uint64, stale bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.byKey[key]
 	if n == nil {
-		n = &inode{ino: t.free(key), gen: 1, key: key, version: version, served: new(atomic.Bool)}
+		n = &inode{ino: t.free(key), key: key, version: s.version, born: s.born, served: new(atomic.Bool)}
+		n.gen = t.fresh(n.ino)
 		t.byKey[key], t.byIno[n.ino] = n, n
 	}
-	if version != "" && n.version != version {
-		if n.version != "" && !local {
+	if s.version != "" && n.changed > s.since {
+		return n.ino, n.gen, true
+	}
+	if s.version != "" && n.version != s.version {
+		if n.version != "" {
 			n.gen++
 			n.served = new(atomic.Bool)
 		}
-		n.version = version
+		n.version = s.version
 	}
-	n.known = n.known || known
-	return n.ino, n.gen
+	if s.known {
+		n.known = n.gen
+	}
+	return n.ino, n.gen, false
 }
 
-// adopt records that key now has version by our own doing: same generation.
-func (t *inodes) adopt(key, version string) {
+// adopt records that key now has version by our own doing, the uploader's operation op: same generation.
+func (t *inodes) adopt(key, version string, op uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.byKey[key]; n != nil {
+	if n := t.byKey[key]; n != nil && n.born < op {
 		n.version = version
+		t.stamp(n)
 	}
+}
+
+// keyOf gives the name that an inode has now; false if it has none.
+func (t *inodes) keyOf(ino, gen uint64) (key string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byIno[ino]
+	if n == nil || n.gen != gen || n.key == "" {
+		return "", false
+	}
+	return n.key, true
 }
 
 // live gives the number of a key that the table has, 0 if it has not.
@@ -146,28 +207,33 @@ func (t *inodes) keep(ino uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := t.byIno[ino]; n != nil {
-		n.known = true
+		n.known = n.gen
 	}
 }
 
-// forget: the kernel has no reference any more.
-func (t *inodes) forget(ino uint64) {
+// forget: the kernel has no reference to the generation any more. It may have one to a newer one.
+func (t *inodes) forget(ino, gen uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.byIno[ino]; n != nil {
-		n.known = false
+	if n := t.byIno[ino]; n != nil && n.known == gen {
+		n.known = 0
 		t.collect(n)
 	}
 }
 
 // collect removes an entry that nobody knows. Called with mu held.
 func (t *inodes) collect(n *inode) {
-	if n.known || n.open > 0 {
+	if n.known != 0 || n.open > 0 {
 		return
 	}
 	delete(t.byIno, n.ino)
+	next := n.gen + 1 // another file's
 	if t.byKey[n.key] == n {
 		delete(t.byKey, n.key)
+		next = n.gen
+	}
+	if next > 1 {
+		t.retired.Add(n.ino, next)
 	}
 }
 
@@ -182,19 +248,19 @@ func (t *inodes) unname(key string) (ino uint64, ok bool) {
 	}
 	delete(t.byKey, key)
 	n.key = ""
-	if !n.known && n.open == 0 {
-		delete(t.byIno, n.ino)
-	}
+	t.stamp(n)
+	t.collect(n)
 	return n.ino, true
 }
 
 // rename moves the entry of from, and with a directory key those of everything
-// below it, to the new names. Entries that had these names lose them.
-func (t *inodes) rename(from, to string) {
+// below it, to the new names. Entries that had these names lose them. born is the last operation of the
+// uploader before the rename.
+func (t *inodes) rename(from, to string, born uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !strings.HasSuffix(from, "/") {
-		t.move(from, to)
+		t.move(from, to, born)
 		return
 	}
 	var below []string
@@ -204,20 +270,22 @@ func (t *inodes) rename(from, to string) {
 		}
 	}
 	for _, key := range below {
-		t.move(key, to+key[len(from):])
+		t.move(key, to+key[len(from):], born)
 	}
 }
 
 // move re-keys one entry. Called with mu held.
-func (t *inodes) move(from, to string) {
+func (t *inodes) move(from, to string, born uint64) {
 	n := t.byKey[from]
 	if n == nil {
 		return
 	}
 	if old := t.byKey[to]; old != nil {
 		old.key = ""
+		t.collect(old)
 	}
 	delete(t.byKey, from)
-	n.key = to
+	n.key, n.born = to, max(n.born, born)
 	t.byKey[to] = n
+	t.stamp(n)
 }

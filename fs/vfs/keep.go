@@ -8,35 +8,53 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
-// keepReaders sees to it that the files which are open under a name, or were so until it
-// was removed, keep their bytes when another file gets the name. The caller tells whether that
-// came to pass. What is larger than Config.Pin is not kept: its handles get what
-// the cache still has, then ESTALE, never other bytes.
-func (v *FS) keepReaders(ctx context.Context, key string) (done func(replaced bool), err error) {
-	var ready []func(bool)
-	done = func(replaced bool) {
-		for _, f := range ready {
-			f(replaced)
+// keeper sees to it that the files which are open under a name, or were so until it
+// was removed, keep their bytes when another file gets the name. What is larger than
+// Config.Pin is not kept: its handles get what the cache still has, then ESTALE, never other bytes.
+type keeper struct {
+	v     *FS
+	key   string
+	kept  map[*openFile]struct{}
+	ready []func(replaced bool)
+}
+
+func (v *FS) keeper(key string) *keeper {
+	return &keeper{v: v, key: key, kept: make(map[*openFile]struct{})}
+}
+
+// keep copies the bytes of those who have the file open now and are not kept yet. After an error there
+// is nothing left to be done.
+func (k *keeper) keep(ctx context.Context) error {
+	v := k.v
+	for _, of := range v.readers(k.key) {
+		if _, ok := k.kept[of]; ok {
+			continue
 		}
-	}
-	for _, of := range v.readers(key) {
+		k.kept[of] = struct{}{}
 		if v.keyOf(of) == "" {
 			if err := of.part(ctx, v.cache, v.cfg.TempDir, v.cfg.Pin); err != nil && !isVersionGone(err) {
-				done(false)
-				return nil, err
+				k.done(false)
+				return err
 			}
 			continue
 		}
 		install, err := of.prepare(ctx, v.cache, v.cfg.TempDir, v.cfg.Pin)
 		if err != nil && !isVersionGone(err) {
-			done(false)
-			return nil, err
+			k.done(false)
+			return err
 		}
 		if err == nil {
-			ready = append(ready, install)
+			k.ready = append(k.ready, install)
 		}
 	}
-	return done, nil
+	return nil
+}
+
+// done: the name is another file's now, or stays what it was.
+func (k *keeper) done(replaced bool) {
+	for _, f := range k.ready {
+		f(replaced)
+	}
 }
 
 // prepare copies a stored version that is about to lose its name; the copy takes its place once

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -47,6 +48,16 @@ func (v *FS) byRef(ctx context.Context, op string, r Ref) (node, *openFile, erro
 	}
 	n, err := v.find(ctx, op, r.Path)
 	return n, nil, err
+}
+
+// Now gives the path that a file has now, "" if it has none.
+func (v *FS) Now(ino, gen uint64) string {
+	key, ok := v.inodes.keyOf(ino, gen)
+	if !ok || strings.HasPrefix(key, "\x00") { // the latter have no key
+		return ""
+	}
+	path, _ := v.policy.PathOf(key)
+	return path
 }
 
 // nameless finds the open file of a Ref whose name is gone.

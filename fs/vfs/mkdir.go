@@ -35,9 +35,7 @@ func (v *FS) Mkdir(ctx context.Context, path string, mode uint32) (Attr, error) 
 	if err != nil {
 		return Attr{}, wrap(op, path, err)
 	}
-	v.due.mark(t.Key)
 	if err := v.up.Mkdir(ctx, t.Key, h); err != nil {
-		v.due.clear(t.Key)
 		return Attr{}, refused(op, path, err)
 	}
 	dir := t.DirPrefix()

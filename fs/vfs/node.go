@@ -24,6 +24,9 @@ type node struct {
 	info   *uploader.Info // what is pending; nil = nothing
 	obj    *store.Object  // stored version of a file; nil = none known
 	until  time.Time      // how long the answer holds
+	since  uint64         // when the search began, by inodes.now
+	ticket uint64         // the same by crossings.now
+	born   uint64         // of a file that this mount makes: the uploader's last operation before
 }
 
 // key is the object's key of a file, the marker's of a directory.
@@ -100,7 +103,7 @@ func (v *FS) find(ctx context.Context, op, path string) (node, error) {
 }
 
 func (v *FS) findTarget(ctx context.Context, op, path string, t levels.Target) (node, error) {
-	n := node{path: path, target: t}
+	n := node{path: path, target: t, since: v.inodes.now(), ticket: v.crossings.now()}
 	switch t.Kind {
 	case levels.Synthetic, levels.Dir:
 		n.dir, n.until = true, v.fixedUntil()
@@ -110,11 +113,18 @@ func (v *FS) findTarget(ctx context.Context, op, path string, t levels.Target) (
 		return n, nil
 	case levels.Entry:
 	}
-	if v.overlay(&n) {
-		return n, nil
-	}
-	if n.info == nil && v.due.wait(ctx, t.Key) && v.overlay(&n) {
-		return n, nil
+	for {
+		if v.overlay(&n) {
+			return n, nil
+		}
+		// What was committed or removed before is on its way to the listing: so a mount always reads its own writes.
+		told, err := v.up.AwaitEvents(ctx, t.Key)
+		if err != nil {
+			return n, wrap(op, path, err)
+		}
+		if !told {
+			break
+		}
 	}
 	if !t.Grants.Has(levels.List) {
 		return n, v.findBlind(ctx, op, &n)
@@ -141,6 +151,7 @@ func (v *FS) fixedUntil() time.Time { return time.Now().Add(v.cfg.AttrTTL) }
 // whether that settles the matter; a tombstone or pending headers leave the rest
 // to the listing.
 func (v *FS) overlay(n *node) bool {
+	n.info = nil
 	info, ok := v.up.Lookup(n.target.Key)
 	if !ok || n.target.Beside || settled(info) {
 		return false

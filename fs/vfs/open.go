@@ -3,13 +3,12 @@ package vfs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 
 	"go.uber.org/zap"
 
-	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader"
@@ -55,7 +54,27 @@ func (v *FS) OpenIf(ctx context.Context, path string, flags uint32, accept func(
 	})
 }
 
+// errMoved: this mount has changed what a name stands for while it was being opened. ESTALE is for those who do not
+// find it again: there the kernel's lock of the directory keeps changes away.
+var errMoved = fmt.Errorf("changed by this mount meanwhile: %w", syscall.ESTALE)
+
+// openNode opens what was found, and finds it again as often as this mount changes it meanwhile.
 func (v *FS) openNode(ctx context.Context, n *node, flags uint32, accept func(Attr) error) (*Handle, error) {
+	for {
+		h, err := v.openFound(ctx, n, flags, accept)
+		if !errors.Is(err, errMoved) {
+			return h, err
+		}
+		if _, err := v.crossings.wait(ctx, n.target.Key); err != nil {
+			return nil, wrap("open", n.path, err)
+		}
+		if *n, err = v.find(ctx, "open", n.path); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (v *FS) openFound(ctx context.Context, n *node, flags uint32, accept func(Attr) error) (*Handle, error) {
 	const op = "open"
 	switch {
 	case n.dir:
@@ -84,7 +103,10 @@ func (v *FS) openNode(ctx context.Context, n *node, flags uint32, accept func(At
 		if err != nil {
 			return nil, err
 		}
-		a.Ino, a.Gen = v.number(n, false)
+		var stale bool
+		if a.Ino, a.Gen, stale = v.number(n, false); stale {
+			return nil, errMoved
+		}
 		if err := accept(a); err != nil {
 			return nil, err
 		}
@@ -102,25 +124,22 @@ func (v *FS) readsOwn(n *node, want levels.Perm) levels.Perm {
 }
 
 // openRead makes a read-only handle. A file that was pending when it was found
-// may have been committed meanwhile: then it is found again.
+// may have been committed meanwhile.
 func (v *FS) openRead(ctx context.Context, n *node, flags uint32) (*Handle, error) {
-	for range 3 {
-		if !n.pending() {
-			return newHandle(v, v.share(n, nil), n.path, flags), nil
+	var local *uploader.File
+	if n.pending() {
+		if local = v.up.File(n.target.Key); local == nil {
+			return nil, errMoved
 		}
-		if local := v.up.File(n.target.Key); local != nil {
-			return newHandle(v, v.share(n, local), n.path, flags), nil
-		}
-		again, err := v.find(ctx, "open", n.path)
-		if err != nil {
-			return nil, err
-		}
-		if again.dir || again.link {
-			return nil, fail("open", n.path, syscall.ESTALE)
-		}
-		*n = again
 	}
-	return nil, fail("open", n.path, syscall.ESTALE)
+	of := v.share(n, local)
+	switch {
+	case of == nil && local != nil:
+		return nil, errors.Join(errMoved, local.Release(context.WithoutCancel(ctx), false))
+	case of == nil:
+		return nil, errMoved
+	}
+	return newHandle(v, of, n.path, flags), nil
 }
 
 // openWrite makes a handle that can write: the level's right is proved, the
@@ -141,7 +160,9 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 		obj.Headers = &h
 		n.obj = &obj
 	}
-	v.number(n, false) // a version not seen before is a new generation, also when it is opened for writing
+	if _, _, stale := v.number(n, false); stale { // a version not seen before is a new generation, also when it is opened for writing
+		return nil, errMoved
+	}
 	if o.Base.State == uploader.Unknown {
 		o.Base = n.base()
 	}
@@ -150,10 +171,6 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 		return nil, err
 	}
 	info := f.Info()
-	if o.Truncate && !settled(info) {
-		v.due.mark(t.Key)
-		v.due.expect(t.Key, info.Gen)
-	}
 	if n.obj == nil || o.Truncate || !settled(info) {
 		n.info, n.own = &info, true
 	}
@@ -162,6 +179,12 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 		local = f.Share()
 	}
 	of := v.share(n, local)
+	if of == nil {
+		if local != nil {
+			err = local.Release(ctx, false)
+		}
+		return nil, errors.Join(errMoved, wrap(op, n.path, errors.Join(err, f.Release(ctx, true))))
+	}
 	of.addWriter(f)
 	h := newHandle(v, of, n.path, flags)
 	h.writer = f
@@ -175,16 +198,7 @@ func (v *FS) openFileOf(ctx context.Context, n *node, o uploader.OpenOptions) (*
 	if n.pending() && !o.Truncate {
 		held := v.up.File(key)
 		if held == nil {
-			again, err := v.find(ctx, "open", n.path)
-			switch {
-			case err != nil:
-				return nil, err
-			case again.dir || again.link || again.pending():
-				return nil, fail("open", n.path, syscall.ESTALE)
-			}
-			*n = again
-			o.Base = n.base()
-			return v.openFileOf(ctx, n, o)
+			return nil, errMoved
 		}
 		f, err := v.up.Open(ctx, key, o)
 		return f, errors.Join(refused("open", n.path, err), held.Release(ctx, false))
@@ -224,98 +238,3 @@ func (v *FS) headers(ctx context.Context, n *node) (store.Headers, error) {
 	h, _, err := v.fetchHeaders(ctx, n)
 	return h.Clone(), err
 }
-
-// Create makes a file and opens it; without O_EXCL it opens one that is there.
-func (v *FS) Create(ctx context.Context, path string, flags, mode uint32) (*Handle, Attr, error) {
-	const op = "create"
-	t, err := v.makable(op, path)
-	if err != nil {
-		return nil, Attr{}, err
-	}
-	n, err := v.findTarget(ctx, op, path, t)
-	var h *Handle
-	switch {
-	case err == nil && flags&syscall.O_EXCL != 0:
-		return nil, Attr{}, fail(op, path, syscall.EEXIST)
-	case err == nil:
-		h, err = v.openNode(ctx, &n, flags, nil)
-	case isAbsent(err):
-		h, err = v.createNew(ctx, &n, flags, mode)
-	}
-	if err != nil {
-		return nil, Attr{}, err
-	}
-	n.until = v.fixedUntil()
-	a, err := h.Stat(ctx)
-	if err != nil {
-		return nil, Attr{}, errors.Join(err, h.Release(ctx))
-	}
-	v.known(h.of)
-	return h, a, nil
-}
-
-// createNew opens a file that is not there.
-func (v *FS) createNew(ctx context.Context, n *node, flags, mode uint32) (*Handle, error) {
-	headers, err := v.newHeaders(n.target, mode)
-	if err != nil {
-		return nil, wrap("create", n.path, err)
-	}
-	return v.createWith(ctx, n, flags, headers)
-}
-
-// createWith opens a new file with these headers. In a level that can not be listed
-// nobody knows whether something is there already.
-func (v *FS) createWith(ctx context.Context, n *node, flags uint32, h store.Headers) (*Handle, error) {
-	if err := v.roomFor("create", n); err != nil {
-		return nil, err
-	}
-	replaced, err := v.keepReaders(ctx, n.target.Key)
-	if err != nil {
-		return nil, wrap("create", n.path, err)
-	}
-	v.unlinked(n.target.Key) // who still reads a file of that name, which is gone, reads on without the name
-	o := uploader.OpenOptions{Exclusive: flags&syscall.O_EXCL != 0, Truncate: true, Headers: h}
-	if n.target.Grants.Any(levels.List | levels.Get) {
-		o.Base.State = uploader.Absent
-	}
-	n.info, n.obj = nil, nil
-	handle, err := v.openWrite(ctx, n, flags, o)
-	replaced(err == nil)
-	if err == nil {
-		v.alive(n.target.Parent)
-		v.touch(n.target.Parent)
-	}
-	return handle, err
-}
-
-// roomFor refuses a new name that this program may not write, and one below a
-// file: a key and the same key with a slash never come from here.
-func (v *FS) roomFor(op string, n *node) error {
-	if n.target.Foreign {
-		return fail(op, n.path, syscall.EINVAL)
-	}
-	if len(n.target.Key) > maxKey-1 && n.dir {
-		return fail(op, n.path, syscall.ENAMETOOLONG)
-	}
-	above := strings.TrimSuffix(n.target.Parent, "/")
-	parent, ok := v.up.Lookup(above)
-	pending := ok && parent.Kind == uploader.KindFile
-	if pending || v.inodes.live(above) != 0 && v.inodes.live(n.target.Parent) == 0 {
-		return fail(op, n.path, syscall.ENOTDIR)
-	}
-	return nil
-}
-
-// newHeaders are those of a new file: its mode, where that is not the one that the
-// level gives anyway. The uploader adds the type that name and content tell.
-func (v *FS) newHeaders(t levels.Target, mode uint32) (store.Headers, error) {
-	var h store.Headers
-	if mode &= permMask; mode == t.Mode(false)&^v.cfg.Umask {
-		return h, nil
-	}
-	p := attrs.Posix{Has: attrs.HasMode, Mode: attrs.TypeRegular | mode}
-	return h, p.Encode(&h)
-}
-
-// known tells the inode table that the kernel holds the number of an open file.
-func (v *FS) known(of *openFile) { v.inodes.keep(of.ino) }

@@ -29,6 +29,7 @@ type openFile struct {
 	key     string // the last one, once nameless
 	version string // of obj, as versionOf says; "" once local
 	named   bool   // it is FS.open[key]
+	born    uint64 // the uploader's operations up to this one were about another file of the name
 	handles int
 
 	// appending orders O_APPEND writes: finding the end and writing there. It is
@@ -70,6 +71,18 @@ func (o *openFile) source() source {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return source{obj: o.obj, local: o.local, kept: o.kept, lost: o.lost}
+}
+
+// view has f look at where the bytes are, and once more when they have been moved meanwhile: the uploader forgets a
+// file that nobody holds any more, and shows it empty then.
+func (o *openFile) view(f func(source)) {
+	for {
+		s := o.source()
+		f(s)
+		if !o.source().differs(s) {
+			return
+		}
+	}
 }
 
 // length is the file's size as its handles see it, in bytes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,7 +68,10 @@ func (v *FS) children(ctx context.Context, op string, n *node) (map[string]*node
 	dir := n.target.DirPrefix()
 	if n.target.Kind != levels.Synthetic {
 		// What is pending is asked first: a commit in between is in the listing then.
-		pending := v.pendingIn(ctx, dir)
+		pending, err := v.pendingIn(ctx, dir)
+		if err != nil {
+			return nil, wrap(op, n.path, err)
+		}
 		entries, fresh, err := v.listing.ReadDir(ctx, dir)
 		if err == nil && v.anyEnded(dir, entries) {
 			v.listing.Forget(dir)
@@ -87,20 +91,16 @@ func (v *FS) children(ctx context.Context, op string, n *node) (map[string]*node
 	return out, nil
 }
 
-// pendingIn is the overlay of a directory; what has just been committed below it is
+// pendingIn is the overlay of a directory; what had been committed below it by then is
 // known to the listing when it returns.
-func (v *FS) pendingIn(ctx context.Context, dir string) []uploader.Info {
+func (v *FS) pendingIn(ctx context.Context, dir string) ([]uploader.Info, error) {
 	pending := v.up.Children(dir)
-	waited := false
-	for _, key := range v.due.below(dir) {
-		if info, ok := v.up.Lookup(key); !ok || settled(info) {
-			waited = v.due.wait(ctx, key) || waited
-		}
+	name, whole := strings.CutSuffix(dir, "/")
+	if !whole {
+		name = "" // a level's prefix that cuts names: everything
 	}
-	if waited {
-		pending = v.up.Children(dir)
-	}
-	return slices.DeleteFunc(pending, settled)
+	_, err := v.up.AwaitEvents(ctx, name)
+	return slices.DeleteFunc(pending, settled), err
 }
 
 // merge lays the pending entries over the listed ones and gives them names.
@@ -135,7 +135,7 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 			}
 		case uploader.KindDir:
 			e.dir = &node{dir: true, info: &info, until: v.fixedUntil()}
-			if v.due.has(info.Key) { // a file of the name is being removed
+			if info.Over { // a file of the name is being removed
 				e.file = nil
 			}
 		case uploader.KindTombstone:

@@ -24,6 +24,8 @@ func (v *FS) Unlink(ctx context.Context, path string) error {
 	if err := v.removable(op, &n); err != nil {
 		return err
 	}
+	// Who opens the file from here on opens it again, and does not find it: nobody comes too late to be kept.
+	defer v.crossings.begin(n.target.Key, n.target.Key, v.up.LastOp())()
 	o := uploader.RemoveOptions{Wait: v.firstRemove(n.target)}
 	of := v.opened(n.target.Key)
 	removed := func(bool) {}
@@ -60,21 +62,10 @@ func (v *FS) Unlink(ctx context.Context, path string) error {
 func (v *FS) dropName(n *node) {
 	key := n.target.Key
 	v.unlinked(key)
-	v.awaitRemoval(key)
 	v.alive(n.target.Parent)
 	v.listing.Removed(key)
 	v.blind.Remove(key)
 	v.touch(n.target.Parent)
-}
-
-// awaitRemoval notes that an event will tell when a key is gone from the store, while
-// that is pending; what never was there goes without one.
-func (v *FS) awaitRemoval(key string) {
-	v.due.mark(key)
-	v.due.expect(key, "")
-	if !v.removing(key) {
-		v.due.clear(key)
-	}
 }
 
 // removable refuses what the level or the mount does not allow to be removed.

@@ -107,6 +107,11 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if err := v.prove(ctx, op, m.to.path, dst); err != nil {
 		return err
 	}
+	release, err := v.holdSource(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer release()
 	toBase := uploader.Base{State: uploader.Absent}
 	if !dst.Grants.Any(levels.List | levels.Get) {
 		toBase.State = uploader.Unknown
@@ -114,25 +119,26 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if m.replaces {
 		toBase = m.to.base()
 	}
-	if err := v.inherit(ctx, m); err != nil {
-		return err
-	}
-	replaced, err := v.keepReaders(ctx, dst.Key)
-	if err != nil {
+	readers := v.keeper(dst.Key)
+	if err := readers.keep(ctx); err != nil {
 		return wrap(op, m.to.path, err)
 	}
-	defer v.crossings.begin(src.Key, dst.Key)()
-	v.due.mark(dst.Key)
-	v.due.expectMade(dst.Key)
+	if err := v.inherit(ctx, m); err != nil {
+		readers.done(false)
+		return err
+	}
+	born := v.up.LastOp()
+	defer v.crossings.begin(src.Key, dst.Key, born)()
+	if err := readers.keep(ctx); err != nil { // who has come since; the next ones wait for the end
+		return wrap(op, m.to.path, err)
+	}
 	err = v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace)
-	replaced(err == nil)
+	readers.done(err == nil)
 	if err != nil {
-		v.due.clear(dst.Key)
 		return v.renameFailed(m, err)
 	}
 	v.unlinked(dst.Key)
-	v.renamed(src.Key, dst.Key)
-	v.awaitRemoval(src.Key)
+	v.renamed(src.Key, dst.Key, born)
 	v.alive(src.Parent)
 	v.alive(dst.Parent)
 	v.listing.Removed(src.Key)
@@ -143,6 +149,25 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 		v.localize(of, dst.Key)
 	}
 	return nil
+}
+
+// holdSource sees to it that the uploader knows the version of a source which was pending when it was found: it
+// holds its file, or finds what has been committed meanwhile.
+func (v *FS) holdSource(ctx context.Context, m *move) (release func(), err error) {
+	for m.from.pending() {
+		if f := v.up.File(m.from.target.Key); f != nil {
+			return func() { _ = f.Release(context.WithoutCancel(ctx), false) }, nil // a read handle has nothing to seal
+		}
+		again, err := v.find(ctx, "rename", m.from.path)
+		switch {
+		case err != nil:
+			return nil, err
+		case again.dir || again.link:
+			return nil, fail("rename", m.from.path, syscall.ESTALE)
+		}
+		m.from = again
+	}
+	return func() {}, nil
 }
 
 // renameFailed gives the uploader's refusals their numbers.
@@ -237,7 +262,7 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 		}
 	}
 	from, to := src.DirPrefix(), dst.DirPrefix()
-	before := v.pendingBelow(from)
+	before, born := v.pendingBelow(from), v.up.LastOp()
 	var entries []uploader.DirEntry
 	for obj, err := range v.listing.Walk(ctx, from) {
 		if err != nil {
@@ -256,14 +281,10 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	for key, size := range before {
 		entries = append(entries, uploader.DirEntry{Key: key, Size: size})
 	}
-	marked := v.markMoved(from, to, entries)
 	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
-		for _, key := range marked {
-			v.due.clear(key)
-		}
 		return v.renameFailed(m, err)
 	}
-	v.movedDir(m)
+	v.movedDir(m, born)
 	return nil
 }
 
@@ -281,29 +302,13 @@ func (v *FS) pendingBelow(dir string) map[string]int64 {
 	return files
 }
 
-// markMoved marks what is about to get a new name as due there: entries of the store, and what is
-// pending, which may be committed under the new name before the tables know of it.
-func (v *FS) markMoved(from, to string, entries []uploader.DirEntry) (marked []string) {
-	keys := v.due.below(from)
-	for _, e := range entries {
-		keys = append(keys, e.Key)
-	}
-	for _, key := range keys {
-		key = strings.TrimSuffix(to+key[len(from):], "/")
-		v.due.mark(key)
-		marked = append(marked, key)
-	}
-	return marked
-}
-
 // movedDir tells the tables of a directory's new name.
-func (v *FS) movedDir(m *move) {
+func (v *FS) movedDir(m *move, born uint64) {
 	src, dst := m.from.target, m.to.target
 	from, to := src.DirPrefix(), dst.DirPrefix()
 	v.alive(to)
 	v.inodes.unname(to)
-	v.renamed(from, to)
-	v.due.rename(from, to)
+	v.renamed(from, to, born)
 	v.dirGone(from)
 	v.listing.NewDir(to)
 	v.listing.Forget(to)

@@ -210,17 +210,13 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 		}
 		*n = again
 	}
-	v.due.mark(n.target.Key)
 	of := v.opened(n.target.Key)
 	if of != nil {
 		of.carry(n.target.Key, n.obj)
 	}
 	err = v.up.SetHeaders(ctx, n.target.Key, n.base(), h)
-	if err != nil {
-		v.due.clear(n.target.Key)
-		if of != nil {
-			of.dropped()
-		}
+	if err != nil && of != nil {
+		of.dropped()
 	}
 	return refused(op, n.path, err)
 }

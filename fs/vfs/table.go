@@ -11,10 +11,11 @@ import (
 // counts a handle. An open file of another version, which no local write
 // has touched, loses its name to the new one. local is a read handle on the uploader's file where
 // the node's bytes are there, and passes into the open file's hands: none can be found, not even for
-// a moment, that does not know where its bytes are.
+// a moment, that does not know where its bytes are. It gives nil, and local is the caller's, where this mount has
+// changed what the name stands for since it was found: it has to be found again.
 func (v *FS) share(n *node, local *uploader.File) *openFile {
 	of, made := v.enter(n, local)
-	if local != nil && !made {
+	if local != nil && of != nil && !made {
 		of.attach(local)
 	}
 	return of
@@ -22,25 +23,34 @@ func (v *FS) share(n *node, local *uploader.File) *openFile {
 
 // enter is share under the lock of the tables; made: the open file is new, and has local.
 func (v *FS) enter(n *node, local *uploader.File) (of *openFile, made bool) {
-	ino, gen := v.number(n, false)
 	version := ""
 	switch {
 	case n.own && settled(*n.info):
 		version = n.info.Base.ETag
-	case !n.pending() && n.obj != nil:
+	case n.stored():
 		version = versionOf(n.obj)
 	}
+	of = v.opened(n.target.Key)
+	same := of != nil && local != nil && of.source().local == local // whatever the news of its commits have told so far
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.crossings.since(n.ticket, n.target.Key) { // number and bytes may be of two files, and others would find them
+		return nil, false
+	}
+	ino, gen, stale := v.number(n, false)
+	if stale && local == nil {
+		return nil, false
+	}
+	same = same && of == v.open[n.target.Key]
 	of = v.open[n.target.Key]
-	if of != nil && of.version != "" && version != "" && of.version != version {
+	if of != nil && !same && of.version != "" && version != "" && of.version != version {
 		v.unname(of)
 		of = nil
 	}
 	if made = of == nil; made {
-		of = &openFile{ino: ino, gen: gen, key: n.target.Key, version: version, named: true, local: local}
+		of = &openFile{ino: ino, gen: gen, key: n.target.Key, version: version, named: true, local: local, born: n.born}
 		if n.obj != nil {
-			of.obj = *n.obj
+			of.obj, of.carried = *n.obj, n.moving()
 		}
 		v.open[of.key] = of
 		of.served = v.inodes.hold(ino, gen)
@@ -129,8 +139,9 @@ func (v *FS) unlinked(key string) {
 }
 
 // renamed moves open files and inodes from one name to another; with directory
-// keys, which end in a slash, all below. What had the new name loses it.
-func (v *FS) renamed(from, to string) {
+// keys, which end in a slash, all below. What had the new name loses it. born is the uploader's last operation
+// before.
+func (v *FS) renamed(from, to string, born uint64) {
 	v.mu.Lock()
 	if old := v.open[to]; old != nil {
 		v.unname(old)
@@ -143,14 +154,14 @@ func (v *FS) renamed(from, to string) {
 	}
 	for _, of := range moved {
 		delete(v.open, of.key)
-		of.key = to + of.key[len(from):]
+		of.key, of.born = to+of.key[len(from):], max(of.born, born)
 		v.open[of.key] = of
 	}
 	v.mu.Unlock()
 	for _, of := range moved {
 		of.carry(v.keyOf(of), nil)
 	}
-	v.inodes.rename(from, to)
+	v.inodes.rename(from, to, born)
 }
 
 // localize makes every handle of a key see the uploader's file, which somebody

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // maxFile is the largest file in bytes. Source: S3's largest object, 50 TB.
@@ -36,11 +38,13 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 }
 
 // size of the file that the handle writes, in bytes.
-func (h *Handle) size() int64 {
-	if s := h.of.source(); s.kept != nil {
-		return s.kept.Size()
-	}
-	return h.writer.Info().Size
+func (h *Handle) size() (size int64) {
+	h.of.view(func(s source) {
+		if size = h.writer.Info().Size; s.kept != nil {
+			size = s.kept.Size()
+		}
+	})
+	return size
 }
 
 // truncate sets the size of an open file.
@@ -107,8 +111,15 @@ func (h *Handle) Seek(_ context.Context, off int64, whence uint32) (int64, error
 	if whence != SeekData && whence != SeekHole {
 		return 0, fail(op, h.path, syscall.EINVAL)
 	}
-	s := h.of.source()
-	size := s.length()
+	var s source
+	var size int64
+	var extents []uploader.Extent
+	h.of.view(func(now source) {
+		s, size = now, now.length()
+		if s.local != nil && s.kept == nil {
+			extents = s.local.Extents()
+		}
+	})
 	if off < 0 || off >= size {
 		return 0, fail(op, h.path, syscall.ENXIO)
 	}
@@ -118,7 +129,7 @@ func (h *Handle) Seek(_ context.Context, off int64, whence uint32) (int64, error
 		}
 		return size, nil
 	}
-	for _, e := range s.local.Extents() {
+	for _, e := range extents {
 		end := min(e.Off+e.Len, size)
 		switch {
 		case end <= off:
