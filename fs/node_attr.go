@@ -93,6 +93,9 @@ func (n *node) Setattr(ctx context.Context, f gofs.FileHandle, in *fuse.SetAttrI
 		if a, err = n.mount.vfs.SetAttr(ctx, n.ref(), change); err != nil {
 			return n.errno("setattr", err)
 		}
+		if !n.is(a.Ino, a.Gen) { // the name is another file's now, whose size is not this node's
+			return syscall.ESTALE
+		}
 	}
 	fillAttr(&out.Attr, a)
 	out.Ino = n.StableAttr().Ino

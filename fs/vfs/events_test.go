@@ -2,6 +2,7 @@ package vfs_test
 
 import (
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +184,51 @@ func TestNumbersAreUsedWithAnotherGeneration(t *testing.T) {
 	if again := mustLookup(t, e, "public/f"); again.Ino != second.Ino || again.Gen != second.Gen {
 		t.Errorf("second %d.%d, then %d.%d", second.Ino, second.Gen, again.Ino, again.Gen)
 	}
+}
+
+// TestLateNewsAreOfTheFileBefore: the news of an upload that a rename over its name has overtaken say nothing of the file that
+// has the name now, and is open.
+func TestLateNewsAreOfTheFileBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const key = "public/f"
+		upload, news := make(chan struct{}), make(chan struct{})
+		var commits atomic.Int32
+		var held atomic.Bool
+		e := newEnv(t, envConfig{
+			event: func(ev uploader.Event) {
+				if ev.Key == key && ev.Kind == uploader.Committed && commits.Add(1) == 1 {
+					<-news
+				}
+			},
+			wrap: func(st store.Store) store.Store {
+				faults := faultstore.New(st)
+				faults.SetHooks(faultstore.Hooks{Before: func(c faultstore.Call) {
+					if c.Op == op.Put && held.Load() {
+						<-upload
+					}
+				}})
+				return faults
+			},
+		})
+		defer e.close(t)
+		writeFile(t, e.fs, "public/other", nil) // proves the level
+		e.drain(t)
+		e.put(t, "public/source", []byte("bytes"))
+		e.age(t)
+		h := open(t, e, "public/source", syscall.O_RDONLY)
+		defer closeHandle(t, h)
+		wantRead(t, h, "bytes")
+		held.Store(true)
+		writeFile(t, e.fs, key, []byte("other"))
+		time.Sleep(time.Second) // its upload is on its way
+		renamed := make(chan error, 1)
+		go func() { renamed <- e.fs.Rename(t.Context(), "public/source", key, 0) }()
+		synctest.Wait()
+		close(upload)
+		must(t, <-renamed)
+		close(news)
+		e.drain(t)
+		wantRead(t, h, "bytes")
+		wantFile(t, e, key, "bytes")
+	})
 }
