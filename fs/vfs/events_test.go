@@ -21,6 +21,7 @@ func TestRenameOntoANameJustRemoved(t *testing.T) {
 		var held atomic.Bool
 		gate, removal, news := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		e := newEnv(t, envConfig{
+			settle: time.Second, // the new file is renamed before it is sent
 			event: func(ev uploader.Event) {
 				switch {
 				case !held.Load() || ev.Key != key:
