@@ -110,12 +110,11 @@ func (f *fold) wait(d *op, gen string) {
 
 // applyQuarantine takes a generation out of its queue and keeps its bytes.
 func (f *fold) applyQuarantine(r *spool.Record) {
-	if f.quar[r.Gen] != nil {
-		return
-	}
-	f.generation(r).refs++
-	f.quar[r.Gen] = &Quarantined{
-		Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time,
+	if f.quar[r.Gen] == nil {
+		f.generation(r).refs++
+		f.quar[r.Gen] = &Quarantined{
+			Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time,
+		}
 	}
 	if o := f.ops[r.Op]; o != nil {
 		f.remove(o, Base{}, Base{})

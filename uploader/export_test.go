@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -69,4 +70,67 @@ func (u *Uploader) Generations() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.fold.gens)
+}
+
+// Kept tells which generations' bytes are in the spool, the quarantine included: by id, "" for a content that is not whole.
+func (u *Uploader) Kept() map[string]string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept := map[string]string{}
+	for id, g := range u.fold.gens {
+		if g.content == nil {
+			continue
+		}
+		kept[id] = ""
+		if g.content.Whole() {
+			b := make([]byte, g.content.Size())
+			if n, _ := g.content.ReadAt(b, 0, noBase); n == len(b) {
+				kept[id] = string(b)
+			}
+		}
+	}
+	return kept
+}
+
+// Needs lists the keys that pending generations of other keys, or unsealed ones, still read from.
+func (u *Uploader) Needs() map[string]string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	needs := map[string]string{}
+	for _, g := range u.fold.gens {
+		if g.op != nil && !g.op.is(flagAbandoned) && g.content != nil && !g.content.Whole() {
+			needs[g.src.key] = fmt.Sprintf("generation %s at %q", g.id, g.op.key)
+		}
+	}
+	return needs
+}
+
+// ReplayTwice folds records once and twice, and gives both states.
+func ReplayTwice(recs []spool.Record) (once, twice []string) {
+	f := newFold()
+	for range 2 {
+		for _, tx := range transactions(recs) {
+			for i := range tx {
+				f.apply(&tx[i])
+			}
+		}
+		var state []string
+		for _, o := range sortedOps(f.ops) {
+			r := o.record(snapshotType(o))
+			state = append(state, fmt.Sprintf("%d %x %q %v %q %v %q %q %q %d", r.Op, r.Flags, r.Key, r.Base, r.To, r.ToBase, r.ETag, r.Text, r.Gen, r.Size))
+		}
+		for id := range f.quar {
+			state = append(state, "quarantined "+id)
+		}
+		slices.Sort(state)
+		once, twice = twice, state
+	}
+	return once, twice
+}
+
+// Pending counts the operations.
+func (u *Uploader) Pending() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.fold.ops)
 }

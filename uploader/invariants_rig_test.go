@@ -1,0 +1,452 @@
+package uploader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/memstore"
+	"github.com/s3levelfs/s3levelfs/store/op"
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// wild is a run for an invariant: programs of this mount, foreign writers, faults and crashes at random. Unlike the models it
+// does not know what the bucket has to be; it knows what was acknowledged, and asks the invariant at each request and
+// after each step. No two writes have the same bytes, so that bytes say which write they are.
+type wild struct {
+	*rig
+
+	faults  *faultstore.Store
+	handles []*handle
+	writes  int
+
+	mu       sync.Mutex
+	known    map[string]uploader.Base // what this mount heard last of a key
+	removed  map[string]bool          // keys that somebody else has removed
+	versions map[string]string        // bytes by ETag
+	bytesOf  map[string]string        // by generation, as far as written
+	closed   map[string]bool          // bytes that were closed once
+	acked    map[string]string        // bytes that must not be lost: their generation
+	names    map[string]string        // bytes that were closed at a name last
+	moved    map[string]bool          // bytes that were renamed, not replaced or unlinked since
+	told     map[string]bool          // versions (key and ETag) that this mount knew of
+	foreign  map[string]time.Time     // when somebody else made a version (key and ETag)
+	bad      string                   // the first violation
+}
+
+// handle is one open file.
+type handle struct {
+	f     *uploader.File
+	bytes string
+	prev  string // what it was closed with last, or the file before it
+	gone  bool
+	dirty bool // written since the last flush
+}
+
+// invariant is asked by a wild run.
+type invariant struct {
+	before func(*wild, faultstore.Call)
+	after  func(*wild, faultstore.Call, error)
+	step   func(*wild)
+	end    func(*wild)
+}
+
+func (w *wild) violated(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bad == "" {
+		w.bad = fmt.Sprintf(format, args...)
+	}
+}
+
+var wildSteps = []string{
+	"put", "put", "edit", "open", "write", "write", "flush", "flush", "close", "close", "remove", "rename", "rename", "renamedir",
+	"headers", "time", "time", "crash", "foreign", "gone",
+}
+
+// checkInvariant runs an invariant on random runs.
+func checkInvariant(t *testing.T, inv func() *invariant) {
+	t.Helper()
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := drawSteps(rt, wildSteps)
+		var rules []faultstore.Rule
+		for range rapid.IntRange(0, 4).Draw(rt, "faults") {
+			rules = append(rules, faultstore.Rule{
+				Op:  rapid.SampledFrom([]string{faultstore.AnyOp, faultstore.AnyWrite, op.Put, op.Copy}).Draw(rt, "ops"),
+				Nth: rapid.IntRange(1, 20).Draw(rt, "nth"), Count: rapid.IntRange(1, 6).Draw(rt, "count"),
+				Fault: rapid.SampledFrom(faults()).Draw(rt, "fault"),
+			})
+		}
+		var bad any
+		var fired []string
+		synctest.Test(t, func(t *testing.T) { bad, fired = runWild(t, inv(), steps, rules) })
+		if bad != nil {
+			rt.Fatalf("%v\nof %+v\nfired %q", bad, steps, fired)
+		}
+	})
+}
+
+func runWild(t *testing.T, inv *invariant, steps []step, rules []faultstore.Rule) (bad any, fired []string) {
+	r := newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) { c.PartSize = 16 })
+	defer func() { r.stop() }()
+	f := faultstore.New(r.mem)
+	defer func() {
+		fired = f.Fired()
+		if p := recover(); p != nil {
+			bad = p
+		}
+	}()
+	r.stop()
+	r.store = f
+	r.open()
+	check(t, r.u.Prove(t.Context(), level))
+	r.ft = panicker{}
+	w := &wild{
+		rig: r, faults: f, known: map[string]uploader.Base{}, versions: map[string]string{}, bytesOf: map[string]string{},
+		closed: map[string]bool{}, acked: map[string]string{}, names: map[string]string{}, moved: map[string]bool{},
+		told: map[string]bool{}, removed: map[string]bool{}, foreign: map[string]time.Time{},
+	}
+	f.SetHooks(w.hooks(inv))
+	f.Add(rules...)
+	for _, s := range steps {
+		w.do(s)
+		synctest.Wait()
+		if inv.step != nil {
+			inv.step(w)
+		}
+		if w.bad != "" {
+			return fmt.Sprintf("at %+v: %s; pending %q", s, w.bad, w.u.Dump()), fired
+		}
+	}
+	w.finish()
+	if inv.end != nil {
+		inv.end(w)
+	}
+	if w.bad != "" {
+		return fmt.Sprintf("in the end: %s; pending %q; bucket %q", w.bad, w.u.Dump(), w.bucket()), fired
+	}
+	return nil, fired
+}
+
+// finish closes all, ends the faults and drains.
+func (w *wild) finish() {
+	for len(w.handles) > 0 {
+		w.close(0)
+	}
+	w.faults.Clear()
+	w.faults.Release()
+	time.Sleep(time.Hour)
+	w.drain()
+}
+
+// hooks ask the invariant, and learn what the store makes of our writes.
+func (w *wild) hooks(inv *invariant) faultstore.Hooks {
+	return faultstore.Hooks{
+		Before: func(c faultstore.Call) {
+			if inv.before != nil && !strings.Contains(c.Key, ".s3levelfs-probe-") {
+				inv.before(w, c)
+			}
+		},
+		After: func(c faultstore.Call, err error) {
+			if strings.Contains(c.Key, ".s3levelfs-probe-") {
+				return
+			}
+			if c.IsWrite() {
+				w.learn()
+			}
+			if inv.after != nil {
+				inv.after(w, c, err)
+			}
+		},
+	}
+}
+
+// learn: the mount is told of what it has made of the bucket.
+func (w *wild) learn() {
+	objects := w.mem.Objects()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k, o := range objects {
+		w.versions[o.ETag] = string(o.Data)
+		if _, theirs := w.foreign[k+" "+o.ETag]; !theirs {
+			w.told[k+" "+o.ETag] = true
+			w.known[k] = w.stored(k)
+			delete(w.removed, k)
+		}
+	}
+	for k := range w.known {
+		if _, there := objects[k]; !there && !w.removed[k] {
+			w.known[k] = absent()
+		}
+	}
+}
+
+// base is what the mount knows of a key: what it heard last, or, as drawn, what is there now.
+func (w *wild) base(k string, fresh bool) uploader.Base {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b, ok := w.known[k]
+	if fresh || !ok {
+		b = w.stored(k)
+		w.known[k] = b
+	}
+	w.told[k+" "+b.ETag] = true
+	return b
+}
+
+func (w *wild) do(s step) {
+	switch s.op {
+	case "put":
+		if w.begin(s.from, true, s.flag) {
+			w.write(len(w.handles)-1, 0)
+			w.close(len(w.handles) - 1)
+		}
+	case "edit":
+		if w.begin(s.from, false, s.flag) {
+			w.write(len(w.handles)-1, s.off)
+			w.close(len(w.handles) - 1)
+		}
+	case "open":
+		w.begin(s.from, s.off%2 == 0, s.flag)
+	case "write", "flush", "close":
+		if len(w.handles) > 0 {
+			w.onHandle(s, s.off%len(w.handles))
+		}
+	case "remove":
+		w.unlink(s.from, s.flag)
+	case "rename":
+		w.renames(s.from, s.to, s.flag)
+	case "renamedir":
+		w.renameDir()
+	case "headers":
+		_ = w.u.SetHeaders(context.Background(), s.from, w.base(s.from, s.flag), memHeaders(fmt.Sprint(s.off)))
+	case "time":
+		time.Sleep(time.Duration(s.ms) * time.Millisecond)
+	case "crash":
+		w.rig.crash()
+		w.handles = nil
+	case "foreign":
+		w.writes++
+		w.forget(s.from)
+		data := fmt.Sprintf("(theirs %d)", w.writes)
+		etag := w.mem.PutString(s.from, data)
+		w.mu.Lock()
+		w.versions[etag] = data
+		w.foreign[s.from+" "+etag] = time.Now()
+		w.mu.Unlock()
+	case "gone":
+		w.forget(s.from)
+		w.mem.Remove(s.from)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.removed[s.from] = true
+	}
+}
+
+func (w *wild) onHandle(s step, i int) {
+	switch s.op {
+	case "write":
+		w.write(i, s.off)
+	case "flush":
+		w.flush(i)
+	case "close":
+		w.close(i)
+	}
+}
+
+// forget: what is stored at a key is about to be replaced by somebody else.
+func (w *wild) forget(k string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o, ok := w.mem.Object(k); ok {
+		delete(w.acked, string(o.Data))
+		delete(w.moved, string(o.Data))
+	}
+}
+
+// begin opens a file whose bytes are known.
+func (w *wild) begin(k string, truncate, fresh bool) bool {
+	if slices.ContainsFunc(w.handles, func(h *handle) bool { return h.f.Key() == k }) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	f, err := w.u.Open(ctx, k, uploader.OpenOptions{Base: w.base(k, fresh), Truncate: truncate})
+	if err != nil {
+		return false
+	}
+	h := &handle{f: f}
+	i, known := f.Info(), true
+	w.mu.Lock()
+	h.prev = w.names[k]
+	switch {
+	case truncate:
+	case i.Gen != "":
+		h.bytes, known = w.bytesOf[i.Gen]
+	case i.Base.State == uploader.Present:
+		h.bytes, known = w.versions[i.Base.ETag]
+	}
+	w.mu.Unlock()
+	if !known {
+		_ = f.Release(context.Background(), true)
+		return false
+	}
+	w.handles = append(w.handles, h)
+	return true
+}
+
+func (w *wild) write(i, off int) {
+	h := w.handles[i]
+	w.writes++
+	data := fmt.Sprintf("<%d>", w.writes)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	off = min(off, len(h.bytes))
+	if _, err := h.f.WriteAt(ctx, []byte(data), int64(off)); err != nil {
+		return // nothing was written
+	}
+	h.bytes, h.dirty = patch(h.bytes, data, off), true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bytesOf[h.f.Info().Gen] = h.bytes
+}
+
+// flush closes a descriptor: what it wrote is acknowledged, and takes the place of what was there.
+func (w *wild) flush(i int) {
+	h := w.handles[i]
+	gen := h.f.Info().Gen
+	w.mu.Lock()
+	w.closed[h.bytes] = true
+	prev, wasMoved := w.acked[h.prev], w.moved[h.prev]
+	if gen != "" && h.prev != h.bytes && !h.gone {
+		delete(w.acked, h.prev)
+		delete(w.moved, h.prev)
+	}
+	w.mu.Unlock()
+	err := h.f.Flush(context.Background())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if errors.Is(err, uploader.ErrBaseLost) && prev != "" && h.prev != h.bytes { // it stays what it was closed with
+		w.acked[h.prev] = prev
+		w.moved[h.prev] = wasMoved
+	}
+	if err != nil || h.gone || !h.dirty || gen == "" || h.bytes == "" { // all empty files are alike
+		return
+	}
+	h.dirty = false
+	w.acked[h.bytes] = gen
+	w.names[h.f.Key()] = h.bytes
+	h.prev = h.bytes
+}
+
+func (w *wild) close(i int) {
+	w.flush(i)
+	h := w.handles[i]
+	w.handles = slices.Delete(w.handles, i, i+1)
+	_ = h.f.Release(context.Background(), true)
+}
+
+// replaced: nobody needs what is at a name any more.
+func (w *wild) replaced(k string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, data := range []string{w.names[k], w.viewed(k)} {
+		delete(w.acked, data)
+		delete(w.moved, data)
+	}
+	delete(w.names, k)
+	for _, h := range w.handles {
+		if h.f.Key() == k {
+			h.gone = true
+		}
+	}
+}
+
+// viewed are the bytes that are stored at a name.
+func (w *wild) viewed(k string) string {
+	o, _ := w.mem.Object(k)
+	return string(o.Data)
+}
+
+func (w *wild) unlink(k string, fresh bool) {
+	b := w.base(k, fresh)
+	w.replaced(k)
+	_ = w.u.Remove(context.Background(), k, b, uploader.RemoveOptions{})
+}
+
+func (w *wild) renames(from, to string, fresh bool) {
+	if from == to || !w.exists(from) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	src, dst := w.base(from, fresh), w.base(to, fresh)
+	w.replaced(to)
+	w.mu.Lock()
+	data, ok := w.names[from]
+	if ok && w.acked[data] != "" {
+		w.moved[data] = true
+	}
+	w.names[to] = data
+	w.mu.Unlock()
+	if err := w.u.Rename(ctx, from, to, src, dst, false); err == nil {
+		delete(w.names, from)
+		if w.exists(from) && !w.foreignNow(from) || !w.exists(to) {
+			w.violated("after the rename %q exists %v, %q exists %v", from, w.exists(from), to, w.exists(to))
+		}
+	}
+}
+
+func (w *wild) foreignNow(k string) bool {
+	b := w.stored(k)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, theirs := w.foreign[k+" "+b.ETag]
+	return theirs
+}
+
+func (w *wild) renameDir() {
+	if w.exists(key("g/e")) || w.exists(key("g/f")) { // not onto a directory with entries
+		return
+	}
+	var entries []uploader.DirEntry
+	for k, o := range w.mem.Objects() {
+		if strings.HasPrefix(k, key("d/")) && !strings.HasSuffix(k, "/") {
+			b := w.base(k, true)
+			entries = append(entries, uploader.DirEntry{Key: k, ETag: b.ETag, Size: int64(len(o.Data))})
+		}
+	}
+	slices.SortFunc(entries, func(a, b uploader.DirEntry) int { return strings.Compare(a.Key, b.Key) })
+	for _, k := range []string{"g/e", "g/f"} {
+		w.replaced(key(k))
+	}
+	w.mu.Lock()
+	for k, data := range maps.Clone(w.names) {
+		if name, ok := strings.CutPrefix(k, key("d/")); ok {
+			w.names[key("g/"+name)] = data
+		}
+	}
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	_ = w.u.RenameDir(ctx, key("d"), key("g"), entries)
+}
+
+// exists is what the mount shows.
+func (w *wild) exists(k string) bool {
+	if i, ok := w.u.Lookup(k); ok {
+		return i.Kind != uploader.KindTombstone
+	}
+	_, ok := w.mem.Object(k)
+	return ok
+}
