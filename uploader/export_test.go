@@ -72,8 +72,8 @@ func (u *Uploader) Generations() int {
 	return len(u.fold.gens)
 }
 
-// Kept tells which generations' bytes are in the spool, the quarantine included: by id, "" for a content that is not whole.
-func (u *Uploader) Kept() map[string]string {
+// InSpool tells which generations' bytes are in the spool, the quarantine included: by id, "" for a content that is not whole.
+func (u *Uploader) InSpool() map[string]string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	kept := map[string]string{}
@@ -128,8 +128,8 @@ func ReplayTwice(recs []spool.Record) (once, twice []string) {
 	return once, twice
 }
 
-// Pending counts the operations.
-func (u *Uploader) Pending() int {
+// Operations counts what is pending.
+func (u *Uploader) Operations() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.fold.ops)

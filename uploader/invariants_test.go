@@ -68,7 +68,7 @@ func TestInvariantI2(t *testing.T) {
 		w.mu.Lock()
 		acked := maps.Clone(w.acked)
 		w.mu.Unlock()
-		kept, bucket := w.u.Kept(), w.bucket()
+		kept, bucket := w.u.InSpool(), w.bucket()
 		data := lost(acked, kept, bucket)
 		w.mu.Lock()
 		still := w.acked[data] != "" // not superseded while we looked
@@ -255,7 +255,7 @@ func (w *wild) replayed(dir string) (state []string, kept map[string]string, rec
 		state = append(state, fmt.Sprint("quarantined ", q.Gen, q.Key, q.Size, q.BaseLost))
 	}
 	slices.Sort(state)
-	kept = u.Kept()
+	kept = u.InSpool()
 	u.Kill()
 	check(w.ft, sp.Close())
 	return state, kept, recs
@@ -354,7 +354,7 @@ func TestInvariantI10(t *testing.T) {
 	checkInvariant(t, func() *invariant {
 		return &invariant{
 			step: func(w *wild) {
-				if n, s := w.u.Pending(), w.u.Status(); len(s.Items) != n {
+				if n, s := w.u.Operations(), w.u.Status(); len(s.Items) != n {
 					w.violated("%d pending, %d shown: %+v", n, len(s.Items), s.Items)
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
