@@ -69,31 +69,40 @@ func (w *wild) violated(format string, args ...any) {
 	}
 }
 
+// latency is the time that a request takes.
+const latency = 30 * time.Millisecond
+
 var wildSteps = []string{
 	"put", "put", "edit", "open", "write", "write", "flush", "flush", "close", "close", "remove", "rename", "rename", "renamedir",
-	"headers", "time", "time", "crash", "foreign", "gone",
+	"headers", "time", "time", "crash", "foreign", "gone", "race",
 }
 
 // checkInvariant runs an invariant on random runs.
 func checkInvariant(t *testing.T, inv func() *invariant) {
 	t.Helper()
-	rapid.Check(t, func(rt *rapid.T) {
-		steps := drawSteps(rt, wildSteps)
-		var rules []faultstore.Rule
-		for range rapid.IntRange(0, 4).Draw(rt, "faults") {
-			rules = append(rules, faultstore.Rule{
-				Op:  rapid.SampledFrom([]string{faultstore.AnyOp, faultstore.AnyWrite, op.Put, op.Copy}).Draw(rt, "ops"),
-				Nth: rapid.IntRange(1, 20).Draw(rt, "nth"), Count: rapid.IntRange(1, 6).Draw(rt, "count"),
-				Fault: rapid.SampledFrom(faults()).Draw(rt, "fault"),
-			})
-		}
-		var bad any
-		var fired []string
-		synctest.Test(t, func(t *testing.T) { bad, fired = runWild(t, inv(), steps, rules) })
-		if bad != nil {
-			rt.Fatalf("%v\nof %+v\nfired %q", bad, steps, fired)
-		}
-	})
+	const times = 3 // a run is cheap
+	for range times {
+		rapid.Check(t, func(rt *rapid.T) { checkWild(t, rt, inv) })
+	}
+}
+
+func checkWild(t *testing.T, rt *rapid.T, inv func() *invariant) {
+	t.Helper()
+	steps := drawSteps(rt, wildSteps)
+	var rules []faultstore.Rule
+	for range rapid.IntRange(0, 4).Draw(rt, "faults") {
+		rules = append(rules, faultstore.Rule{
+			Op:  rapid.SampledFrom([]string{faultstore.AnyOp, faultstore.AnyWrite, op.Put, op.Copy}).Draw(rt, "ops"),
+			Nth: rapid.IntRange(1, 12).Draw(rt, "nth"), Count: rapid.SampledFrom([]int{1, 2, 3, 4, 5, 6, 8, faultstore.Forever}).Draw(rt, "count"),
+			Fault: rapid.SampledFrom(faults()).Draw(rt, "fault"),
+		})
+	}
+	var bad any
+	var fired []string
+	synctest.Test(t, func(t *testing.T) { bad, fired = runWild(t, inv(), steps, rules) })
+	if bad != nil {
+		rt.Fatalf("%v\nof %+v\nfired %q", bad, steps, fired)
+	}
 }
 
 func runWild(t *testing.T, inv *invariant, steps []step, rules []faultstore.Rule) (bad any, fired []string) {
@@ -155,6 +164,9 @@ func (w *wild) hooks(inv *invariant) faultstore.Hooks {
 		Before: func(c faultstore.Call) {
 			if inv.before != nil && !strings.Contains(c.Key, ".s3levelfs-probe-") {
 				inv.before(w, c)
+			}
+			if c.IsWrite() {
+				time.Sleep(latency)
 			}
 		},
 		After: func(c faultstore.Call, err error) {
@@ -226,6 +238,10 @@ func (w *wild) do(s step) {
 		w.unlink(s.from, s.flag)
 	case "rename":
 		w.renames(s.from, s.to, s.flag)
+	case "race": // somebody writes what is about to be removed
+		w.unlink(s.from, true)
+		time.Sleep(time.Duration(s.ms%100) * time.Millisecond)
+		w.do(step{op: "foreign", from: s.from})
 	case "renamedir":
 		w.renameDir()
 	case "headers":
