@@ -193,6 +193,7 @@ func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 		if e.url != "" {
 			o.BaseEndpoint = aws.String(e.url)
 		}
+		o.EndpointResolverV2 = &resolved{rules: o.EndpointResolverV2}
 		o.UsePathStyle = cfg.PathStyle || e.socket != ""
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
 		if !s.checksum {
