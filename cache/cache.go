@@ -145,7 +145,27 @@ func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off
 		return 0, io.EOF
 	}
 	v := c.version(obj, s)
-	plan := c.plan(v, s, off, want)
+	return c.serve(ctx, v, c.plan(v, s, off, want), p, off)
+}
+
+// ReadOnce reads like [Cache.ReadAt] what is not going to be read again, and may be much: it takes what is cached and
+// keeps nothing of what it has to fetch.
+func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (n int, err error) {
+	if off < 0 || off > obj.Size-int64(len(p)) {
+		return 0, fmt.Errorf("read %q: %d bytes at %d of %d: %w", obj.Key, len(p), off, obj.Size, fs.ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	v := c.version(obj, nil)
+	plan := c.plan(v, nil, off, int64(len(p)))
+	plan.once = true
+	return c.serve(ctx, v, plan, p, off)
+}
+
+// serve carries a plan out.
+func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off int64) (n int, err error) {
+	want := plan.read.len()
 	parts, err := c.gather(v, plan) // a fetch is the cache's: it outlives the reader that started it
 	if err != nil {
 		return 0, err
@@ -154,7 +174,7 @@ func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off
 	for i := range parts {
 		b, err := c.await(ctx, &parts[i])
 		if err != nil {
-			return n, fmt.Errorf("read %q at %d: %w", obj.Key, off+int64(n), err)
+			return n, fmt.Errorf("read %q at %d: %w", v.key, off+int64(n), err)
 		}
 		n += copy(p[n:want], b.data[off+int64(n)-b.off:])
 	}

@@ -40,12 +40,19 @@ type piece struct {
 	err   error
 }
 
+// fetchKind tells what a fetch is for.
+type fetchKind struct {
+	whole bool // covers the object: check it
+	ahead bool // readahead: worth ending without waiters
+	once  bool // for those who wait for it alone: not to be kept
+}
+
 // fetch is one GET that fills adjacent pieces in order. The goroutine that
 // runs it owns the fields of the second group.
 type fetch struct {
+	fetchKind
+
 	v      version
-	whole  bool // covers the object: check it
-	ahead  bool // readahead: worth ending without waiters
 	cancel context.CancelFunc
 
 	waiters int // of pieces not delivered yet; guarded by Cache.mu
@@ -60,9 +67,9 @@ type fetch struct {
 }
 
 // start registers a fetch of gap and runs it. Cache.mu is held.
-func (c *Cache) start(v version, gap span, size int64, whole, ahead bool) {
+func (c *Cache) start(v version, gap span, size int64, kind fetchKind) {
 	ctx, cancel := context.WithCancel(c.ctx)
-	f := &fetch{v: v, whole: whole, ahead: ahead, cancel: cancel, pos: gap.off}
+	f := &fetch{v: v, fetchKind: kind, cancel: cancel, pos: gap.off}
 	for off := gap.off; off < gap.end; off += size {
 		p := &piece{fetch: f, unit: v.unit(off, size), span: span{off, min(off+size, gap.end)}, done: make(chan struct{})}
 		f.pieces = append(f.pieces, p)
@@ -268,13 +275,17 @@ func (c *Cache) deliver(f *fetch) {
 	first := f.next - len(f.held)
 	for i, b := range f.held {
 		p := f.pieces[first+i]
-		b.refs = 1 + p.waiters
+		b.refs = 1 + p.waiters // one for the table, or for us
 		f.waiters -= p.waiters
 		p.block = b
 		if c.flying[p.unit] == p {
 			delete(c.flying, p.unit)
 		}
-		c.table.add(p.unit, b)
+		if f.once {
+			c.unref(b)
+		} else {
+			c.table.add(p.unit, b)
+		}
 		close(p.done)
 	}
 	f.held = nil

@@ -20,9 +20,9 @@ func (c *Cache) gather(v version, p plan) ([]part, error) {
 	if c.closed {
 		return nil, fs.ErrClosed
 	}
-	c.fetchMissing(v, p.fetch, p.unit, p.whole, false)
+	c.fetchMissing(v, p.fetch, p.unit, fetchKind{whole: p.whole, once: p.once})
 	if p.ahead.len() > 0 {
-		c.fetchMissing(v, p.ahead, blockSize, false, true)
+		c.fetchMissing(v, p.ahead, blockSize, fetchKind{ahead: true})
 	}
 	parts := make([]part, 0, p.read.len()/p.unit+2)
 	for pos := p.read.off; pos < p.read.end; {
@@ -78,7 +78,7 @@ func (c *Cache) known(v version, pos, size int64) (end int64, ok bool) {
 
 // fetchMissing starts fetches for what of s is neither cached nor in flight: one for
 // each run of missing units, several for runs above Config.MaxRange.
-func (c *Cache) fetchMissing(v version, s span, size int64, whole, ahead bool) {
+func (c *Cache) fetchMissing(v version, s span, size int64, kind fetchKind) {
 	for pos := s.off; pos < s.end; {
 		end, ok := c.known(v, pos, size)
 		if ok {
@@ -93,7 +93,9 @@ func (c *Cache) fetchMissing(v version, s span, size int64, whole, ahead bool) {
 			}
 			gap.end = end
 		}
-		c.start(v, gap, size, whole && gap.len() == v.size, ahead)
+		one := kind
+		one.whole = kind.whole && gap.len() == v.size
+		c.start(v, gap, size, one)
 		pos = gap.end
 	}
 }

@@ -12,6 +12,7 @@ type plan struct {
 	unit  int64 // blockSize or pageSize: in what units fetch is aligned and cached
 	whole bool  // fetch is the whole object: worth checking
 	ahead span  // behind fetch: fetched for later reads; empty = nothing
+	once  bool  // what is fetched is not kept
 }
 
 // window decides what to fetch for the reads of one handle. It is a pure state
