@@ -17,6 +17,10 @@ import (
 // locks held.
 type BaseReader interface {
 	ReadBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error
+
+	// FetchBase is the same for bytes that go to the spool: they are read from there from then on, and need
+	// not be kept. It is called several times at once.
+	FetchBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error
 }
 
 // ConflictPolicy says what happens to a whole generation whose object was
@@ -63,13 +67,13 @@ type Config struct {
 	TempSettle time.Duration // the same for names that look temporary; 0 = 2 s
 	Batch      time.Duration // deletes and attribute changes are collected; 0 = 50 ms
 
-	Requests  int   // store requests in flight; 0 = 16
-	FileParts int   // of them at most for the parts of one file; 0 = 6
-	PartSize  int64 // bytes; files up to it are one Put; 0 = 16 MiB
+	Requests  int   // store requests in flight; 0 = 32
+	FileParts int   // of them at most for the parts of one file; 0 = 12
+	PartSize  int64 // bytes; files up to it are one Put; 0 = 8 MiB
 	Attempts  int   // of one write request, the first included; 0 = 4
 
 	PinWait time.Duration // Flush waits so long for base bytes; 0 = 5 s
-	PinBase int64         // bytes; of a larger base the store copies what a change leaves alone; 0 = 64 MiB
+	PinBase int64         // bytes; of a larger base the store copies what a change leaves alone; 0 = 16 MiB
 
 	CloseUpload bool // Flush with changes waits for the store (--close=upload)
 	FsyncUpload bool // Sync waits for the store (--fsync=upload)
@@ -78,16 +82,20 @@ type Config struct {
 	Host       string // in conflict names; "" = the host's name
 }
 
+// Defaults of [Config].
+const (
+	DefaultRequests       = 32
+	DefaultPartSize int64 = 8 << 20 // bytes
+)
+
 const (
 	defaultSettle     = 20 * time.Millisecond
 	defaultTempSettle = 2 * time.Second
 	defaultBatch      = 50 * time.Millisecond
-	defaultRequests   = 16
-	defaultFileParts  = 6
-	defaultPartSize   = 16 << 20
+	defaultFileParts  = 12
 	defaultAttempts   = 4
 	defaultPinWait    = 5 * time.Second
-	defaultPinBase    = 64 << 20
+	defaultPinBase    = 16 << 20
 )
 
 // withDefaults fills in what the caller left at zero.
@@ -104,9 +112,9 @@ func (c Config) withDefaults() Config {
 	orElse(&c.Settle, defaultSettle)
 	orElse(&c.TempSettle, defaultTempSettle)
 	orElse(&c.Batch, defaultBatch)
-	orElse(&c.Requests, defaultRequests)
+	orElse(&c.Requests, DefaultRequests)
 	orElse(&c.FileParts, defaultFileParts)
-	orElse(&c.PartSize, defaultPartSize)
+	orElse(&c.PartSize, DefaultPartSize)
 	orElse(&c.Attempts, defaultAttempts)
 	orElse(&c.PinWait, defaultPinWait)
 	orElse(&c.PinBase, defaultPinBase)

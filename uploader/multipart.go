@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,13 +92,13 @@ func (f *fold) loseUpload(o *op) {
 
 // sendParts makes the object out of parts of the sealed generation. at is what the store has then.
 func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c store.Cond) (at Base, unanswered bool, err error) {
-	if err := u.endStream(ctx, o); err != nil {
-		return at, false, err
-	}
 	size := o.gen.content.Size()
 	u.mu.Lock()
 	l := u.uploadLayout(o, size)
 	u.mu.Unlock()
+	if err := errors.Join(u.besideStream(ctx, o, l, size), u.endStream(ctx, o)); err != nil {
+		return at, false, err
+	}
 	m, err := u.openUpload(ctx, o, l, h)
 	if err != nil {
 		return at, false, err
@@ -131,7 +132,7 @@ func (u *Uploader) sendParts(ctx context.Context, o *op, h store.Headers, c stor
 // stopParts ends the sending of parts that nobody wants any more. A Complete that has begun is waited for: the
 // server may carry it out all the same, and only its answer tells. Called with Uploader.mu held.
 func (o *op) stopParts() {
-	o.stopStream()
+	o.dropStream()
 	if o.cancel != nil && o.running && o.upload != nil && !o.commits {
 		o.stopped = true
 		o.cancel()
@@ -210,23 +211,10 @@ func (u *Uploader) giveUp(o *op, m *multipart) {
 
 // uploadParts sends what is not stored yet and lists all parts.
 func (u *Uploader) uploadParts(ctx context.Context, o *op, m *multipart, size int64) ([]store.Part, error) {
-	n := m.count(size)
-	var todo []int
 	u.mu.Lock()
-	for i := range n {
-		if r := m.within(i, size); !m.stored(i) || m.parts[i].Size != r.Len {
-			todo = append(todo, i)
-		}
-	}
+	todo := m.missing(size)
 	u.mu.Unlock()
-	err := u.eachPart(ctx, todo, func(ctx context.Context, i int) error {
-		part, err := u.putPart(ctx, o, m, i, m.within(i, size))
-		if err != nil {
-			return err
-		}
-		return u.logPart(o, m, part)
-	})
-	if err != nil {
+	if err := u.sendAll(ctx, o, m, todo, size); err != nil {
 		return nil, err
 	}
 	u.mu.Lock()
@@ -234,7 +222,49 @@ func (u *Uploader) uploadParts(ctx context.Context, o *op, m *multipart, size in
 	if o.upload != m {
 		return nil, errAbandoned
 	}
-	return append([]store.Part(nil), m.parts[:n]...), nil
+	return append([]store.Part(nil), m.parts[:m.count(size)]...), nil
+}
+
+// missing are the parts of a file of size bytes that are not in the store. Called with Uploader.mu held.
+func (m *multipart) missing(size int64) []int {
+	var todo []int
+	for i := range m.count(size) {
+		if r := m.within(i, size); !m.stored(i) || m.parts[i].Size != r.Len {
+			todo = append(todo, i)
+		}
+	}
+	return todo
+}
+
+// sendAll sends parts and logs each that has arrived.
+func (u *Uploader) sendAll(ctx context.Context, o *op, m *multipart, todo []int, size int64) error {
+	return u.eachPart(ctx, todo, func(ctx context.Context, i int) error {
+		part, err := u.putPart(ctx, o, m, i, m.within(i, size))
+		if err != nil {
+			return err
+		}
+		return u.logPart(o, m, part)
+	})
+}
+
+// besideStream sends what is missing of a sealed generation while parts of it that left before are still on their way:
+// the line is not idle until the last of them has arrived.
+func (u *Uploader) besideStream(ctx context.Context, o *op, l layout, size int64) error {
+	u.mu.Lock()
+	s, m := o.stopStream(), o.upload
+	var todo []int
+	if s != nil && m != nil && m.layout == l {
+		todo = slices.DeleteFunc(m.missing(size), func(i int) bool { return s.flying[i] })
+	}
+	u.mu.Unlock()
+	if len(todo) == 0 {
+		return nil
+	}
+	err := u.sendAll(ctx, o, m, todo, size)
+	if errors.Is(err, store.ErrNoUpload) {
+		return nil // so the stream finds, too: what follows begins anew
+	}
+	return err
 }
 
 // putPart sends one part of a generation.

@@ -5,15 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+	"sync"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // pinChunk is how much of a base is fetched at once, in bytes.
-const pinChunk = 4 << 20
+const pinChunk = 2 << 20
+
+// pinBuffers are what is fetched goes through. Each is pinChunk long.
+var pinBuffers = sync.Pool{New: func() any { return new([pinChunk]byte) }}
 
 // pinGap is the longest piece of ours, in bytes, that is fetched along between two holes.
 const pinGap = 1 << 20
@@ -27,7 +33,11 @@ func (u *Uploader) baseFunc(ctx context.Context, g *generation, self *op) spool.
 			if src.key == "" || u.cfg.Base == nil {
 				return ErrBaseLost
 			}
-			return u.cfg.Base.ReadBase(ctx, src.key, src.etag, src.size, p, off)
+			read := u.cfg.Base.ReadBase
+			if self != nil {
+				read = u.cfg.Base.FetchBase
+			}
+			return read(ctx, src.key, src.etag, src.size, p, off)
 		})
 	}
 }
@@ -53,42 +63,55 @@ func (u *Uploader) fill(ctx context.Context, g *generation, content *spool.Conte
 	return u.fillRanges(ctx, g, content, content.Missing)
 }
 
-// fillRanges fetches what is listed, until nothing is.
+// fillRanges fetches what is listed, until nothing is, several pieces at a time.
 func (u *Uploader) fillRanges(ctx context.Context, g *generation, content *spool.Content, list func() []spool.Range) error {
 	u.mu.Lock()
 	self := g.op
 	u.mu.Unlock()
-	read := u.baseFunc(ctx, g, self)
-	var buf []byte
 	for missing := list(); len(missing) > 0; missing = list() {
-		off, n := missing[0].Off, joined(missing)
-		if int64(len(buf)) < n {
-			buf = make([]byte, n)
+		group, gctx := errgroup.WithContext(ctx)
+		group.SetLimit(u.cfg.FileParts)
+		read := u.baseFunc(gctx, g, self)
+		for piece := range pieces(missing) {
+			if gctx.Err() != nil {
+				break
+			}
+			group.Go(func() error {
+				buf, _ := pinBuffers.Get().(*[pinChunk]byte)
+				defer pinBuffers.Put(buf)
+				if err := read(buf[:piece.Len], piece.Off); err != nil {
+					return err
+				}
+				return content.FillBase(piece.Off, buf[:piece.Len])
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := read(buf[:n], off); err != nil {
-			return err
-		}
-		if err := content.FillBase(off, buf[:n]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// joined is the length of the next piece to fetch: holes that lie close together are one request, what is
-// ours in between stays.
-func joined(missing []spool.Range) int64 {
-	off, end := missing[0].Off, missing[0].Off
-	for _, m := range missing {
-		if m.Off-end > pinGap || m.Off-off >= pinChunk {
-			break
+// pieces are what is fetched at once: holes that lie close together are one request, what is ours in between stays.
+func pieces(missing []spool.Range) iter.Seq[spool.Range] {
+	return func(yield func(spool.Range) bool) {
+		for i := 0; i < len(missing); {
+			off, end := missing[i].Off, missing[i].Off+missing[i].Len
+			for i++; i < len(missing) && missing[i].Off-end <= pinGap && missing[i].Off-off < pinChunk; i++ {
+				end = missing[i].Off + missing[i].Len
+			}
+			for off < end {
+				next := min(off/pinChunk*pinChunk+pinChunk, end) // cut where the cache's blocks end
+				if !yield(spool.Range{Off: off, Len: next - off}) {
+					return
+				}
+				off = next
+			}
 		}
-		end = m.Off + m.Len
 	}
-	return min(end-off, pinChunk)
 }
 
 // pin makes the generation of an operation whole, and those above it in the stack that need the

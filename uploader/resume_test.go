@@ -57,7 +57,7 @@ func Test_5c_SENDING_Crash_SendsNoMoreThanWhatWasOnItsWay(t *testing.T) {
 		r.store = r.mem
 		r.crash()
 		r.drain()
-		if n := r.mem.Counts()[op.UploadPart]; n <= 40 || n > 40+6 {
+		if n := r.mem.Counts()[op.UploadPart]; n <= 40 || n > 40+12 { // the default of Config.FileParts
 			t.Errorf("%d parts sent of 40", n)
 		}
 		r.wantBucket(map[string]string{key("f"): data})

@@ -126,6 +126,10 @@ func (r *rig) crashThen(between func()) {
 // base reads base bytes as the cache does.
 type base struct{ store.Reader }
 
+func (b base) FetchBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error {
+	return b.ReadBase(ctx, key, etag, size, p, off)
+}
+
 func (b base) ReadBase(ctx context.Context, key, etag string, _ int64, p []byte, off int64) error {
 	body, _, err := b.Get(ctx, key, store.Range{Off: off, Len: int64(len(p))}, store.Cond{IfMatch: etag})
 	if err != nil {

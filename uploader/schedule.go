@@ -208,7 +208,7 @@ func (u *Uploader) start(o *op) {
 		u.retrying++
 		ctx = context.WithValue(ctx, isRetry{}, true)
 	}
-	u.wg.Go(func() {
+	u.hand(func() {
 		err := u.run(ctx, o)
 		u.mu.Lock()
 		defer u.mu.Unlock()

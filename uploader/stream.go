@@ -21,6 +21,19 @@ type stream struct {
 	cancel context.CancelFunc
 	stop   chan struct{} // closed: take no more
 	done   chan struct{} // closed: nothing is under way
+
+	flying map[int]bool // parts on their way; guarded by Uploader.mu
+}
+
+// take notes that a part is on its way, unless no more are wanted. Called with Uploader.mu held.
+func (s *stream) take(i int) bool {
+	select {
+	case <-s.stop:
+		return false
+	default:
+		s.flying[i] = true
+		return true
+	}
 }
 
 // passed: the writer has left a part of the generation complete.
@@ -43,7 +56,7 @@ func (u *Uploader) mayStream(o *op) bool {
 // startStream sends what has been passed until there is nothing more. Called with mu held.
 func (u *Uploader) startStream(o *op) {
 	ctx, cancel := context.WithCancel(u.ctx)
-	s := &stream{cancel: cancel, stop: make(chan struct{}), done: make(chan struct{})}
+	s := &stream{cancel: cancel, stop: make(chan struct{}), done: make(chan struct{}), flying: map[int]bool{}}
 	g, content := o.gen, o.gen.content
 	o.stream = s
 	g.refs++
@@ -64,24 +77,32 @@ func (u *Uploader) startStream(o *op) {
 	})
 }
 
-// stopStream: nobody wants the parts any more. Called with Uploader.mu held.
-func (o *op) stopStream() {
+// dropStream: nobody wants the parts any more. Called with Uploader.mu held.
+func (o *op) dropStream() {
 	if o.stream != nil {
 		o.stream.cancel()
 	}
 }
 
-// endStream lets the parts that are on their way arrive, and waits for that: the generation is sealed.
+// stopStream lets a stream take no more parts: the generation is sealed. What is on its way may arrive. Called with
+// Uploader.mu held.
+func (o *op) stopStream() *stream {
+	s := o.stream
+	if s == nil {
+		return nil
+	}
+	select {
+	case <-s.stop:
+	default:
+		close(s.stop)
+	}
+	return s
+}
+
+// endStream waits until the parts that are on their way have arrived.
 func (u *Uploader) endStream(ctx context.Context, o *op) error {
 	u.mu.Lock()
-	s := o.stream
-	if s != nil {
-		select {
-		case <-s.stop:
-		default:
-			close(s.stop)
-		}
-	}
+	s := o.stopStream()
 	u.mu.Unlock()
 	if s == nil {
 		return nil
@@ -170,6 +191,17 @@ func (u *Uploader) streamPart(ctx context.Context, o *op, m *multipart, s *strea
 	if !ok { // somebody is writing to it: it goes when the file is closed
 		return nil
 	}
+	u.mu.Lock()
+	wanted := s.take(i)
+	u.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	defer func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(s.flying, i)
+	}()
 	off, n := m.at(i)
 	part, err := u.putPart(ctx, o, m, i, store.Range{Off: off, Len: n})
 	if !t.same(i, seen) && ctx.Err() == nil && !errors.Is(err, store.ErrNoUpload) {

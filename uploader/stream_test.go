@@ -80,6 +80,27 @@ func TestPartsLeaveWhileTheFileIsWritten(t *testing.T) {
 	})
 }
 
+// A closed file does not wait for the parts that were on their way then before it sends the others.
+func TestTheRestLeavesBesideTheStream(t *testing.T) {
+	withSmallParts(t, func(t *testing.T, r *rig) {
+		const n, under = 30, 5
+		release := r.stalledFor(t, faultstore.Rule{Op: op.UploadPart, Count: under, Fault: faultstore.Stall()})
+		data := text("x", n*part)
+		f := r.create(key("f"))
+		r.stream(f, data[:(under+1)*part], 0)
+		r.writeAt(f, data[(under+1)*part:], (under+1)*part)
+		r.close(f)
+		time.Sleep(time.Second)
+		r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: n - under})
+		r.wantBucket(nil)
+		release()
+		r.drain()
+		r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: n, op.Complete: 1})
+		r.wantBucket(map[string]string{key("f"): data})
+		r.wantNoUploads()
+	})
+}
+
 func TestSmallFilesAreNotStreamed(t *testing.T) {
 	withSmallParts(t, func(_ *testing.T, r *rig) {
 		r.put(key("f"), text("x", part))

@@ -38,6 +38,7 @@ type Uploader struct {
 	retries    chan struct{} // one per request of an operation that has failed before: others always find slots
 	parts      chan struct{} // one per part in flight: large files leave room for small ones
 	streams    chan struct{} // one per part of a file that is being written: they leave room for those that are closed
+	crew       chan func()   // takes a round where a goroutine is idle
 	wake       chan struct{} // the dispatcher has something to look at
 	sync       chan struct{} // the syncer has something to release
 	wg         sync.WaitGroup
@@ -86,6 +87,7 @@ func New(c Config) (*Uploader, error) {
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
 		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
 		retries: make(chan struct{}, max(1, c.Requests/2)),
+		crew:    make(chan func()),
 		wake:    make(chan struct{}, 1), sync: make(chan struct{}, 1),
 		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()), streams: make(chan struct{}, max(1, c.Requests*3/8)),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
@@ -176,7 +178,7 @@ func (u *Uploader) follow() {
 		u.count(o)
 		if u.fold.ops[o.id] != o {
 			u.ends++
-			o.stopStream()
+			o.dropStream()
 		}
 		if u.fold.ops[o.id] != o && !o.running {
 			u.passOn(o, false, nil)

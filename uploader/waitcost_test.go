@@ -91,7 +91,7 @@ func TestBaseIsFetchedInFewRequests(t *testing.T) {
 		if got := r.bucket()[key("f")]; got != string(data) {
 			t.Error("content differs")
 		}
-		if n := r.mem.Counts()[op.Get]; n > 2 {
+		if n := r.mem.Counts()[op.Get]; n > size>>21 {
 			t.Errorf("%d requests for %d holes", n, size>>16)
 		}
 	})

@@ -68,6 +68,7 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 			s.close()
 		}
 	}()
+	tuneCollector()
 	id, err := resolveIdentity(cfg)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		Stamp:  vfs.Stamp,
 	}
 	if cfg.UploadLimit > 0 {
-		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, 16, 16<<20, max(s.backend.store.Limits().MinPart, 1<<20), 64<<10)
+		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, uploader.DefaultRequests, uploader.DefaultPartSize, max(s.backend.store.Limits().MinPart, 1<<20), 64<<10)
 	}
 	for _, l := range s.backend.policy.LevelPrefixes() {
 		c.Levels = append(c.Levels, uploader.Level{

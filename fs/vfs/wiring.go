@@ -21,8 +21,17 @@ func NewBase(c *cache.Cache) uploader.BaseReader { return baseReader{c} }
 
 // ReadBase fills p with bytes of the pinned version.
 func (b baseReader) ReadBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error {
-	obj := cache.Object{Key: key, ETag: etag, Size: size}
-	_, err := b.cache.ReadAt(ctx, obj, nil, p, off)
+	_, err := b.cache.ReadAt(ctx, cache.Object{Key: key, ETag: etag, Size: size}, nil, p, off)
+	return lostBase(err)
+}
+
+// FetchBase does so without keeping them.
+func (b baseReader) FetchBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error {
+	_, err := b.cache.ReadOnce(ctx, cache.Object{Key: key, ETag: etag, Size: size}, p, off)
+	return lostBase(err)
+}
+
+func lostBase(err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return errors.Join(store.ErrChanged, err)
 	}

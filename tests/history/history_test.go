@@ -211,6 +211,10 @@ func (m *mount) hear(e uploader.Event) {
 type reader struct{ store.Reader }
 
 // ReadBase implements uploader.BaseReader.
+func (r reader) FetchBase(ctx context.Context, key, etag string, size int64, p []byte, off int64) error {
+	return r.ReadBase(ctx, key, etag, size, p, off)
+}
+
 func (r reader) ReadBase(ctx context.Context, key, etag string, _ int64, p []byte, off int64) error {
 	body, _, err := r.Get(ctx, key, store.Range{Off: off, Len: int64(len(p))}, store.Cond{IfMatch: etag})
 	if err != nil {
