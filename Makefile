@@ -27,7 +27,7 @@ define install-packages
 	fi
 endef
 
-.PHONY: help demo build install lint fmt test ci race fuzz bench soak clean deps test-deps
+.PHONY: help demo build install lint fmt test ci race fuzz bench bench-peers soak clean deps test-deps
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+BENCH_FS ?= raw-s3,s3fs,rclone-full,s3levelfs
+bench-peers: deps build ## the harness on this program and its peers (BENCH_FS); writes the table of README.md; about 30 minutes
+	@bash tests/bench/peers.sh $(BIN)/s3levelfs --fs $(BENCH_FS)
 
 SOAK_ROUNDS ?= 100
 SOAK_OUTAGE ?= 40s
