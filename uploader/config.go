@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"context"
+	"io"
 	"os"
 	"time"
 
@@ -63,6 +64,10 @@ type Config struct {
 	// generation, when it is sealed and no explicit time was set. nil = none.
 	Stamp func(h *store.Headers, mod time.Time)
 
+	// Stored is told of a version that has just been uploaded whole by this uploader, before anybody could read it: the
+	// ETag, and content, which is valid until it returns. It is called several times at once, under no lock. nil = nobody.
+	Stored func(key, etag string, content *io.SectionReader)
+
 	Settle     time.Duration // wait after a seal; 0 = 20 ms, negative = none
 	TempSettle time.Duration // the same for names that look temporary; 0 = 2 s
 	Batch      time.Duration // deletes and attribute changes are collected; 0 = 50 ms
@@ -105,6 +110,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Events == nil {
 		c.Events = func(Event) {}
+	}
+	if c.Stored == nil {
+		c.Stored = func(string, string, *io.SectionReader) {}
 	}
 	if c.Stamp == nil {
 		c.Stamp = func(*store.Headers, time.Time) {}

@@ -217,6 +217,9 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	if err := u.stable(ctx); err != nil {
 		return u.unstable(ctx, o, at, err)
 	}
+	if c := o.gen.content; c.Whole() {
+		u.cfg.Stored(o.key, at.ETag, c.Section(noBase))
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.fold.ops[o.id] != o {

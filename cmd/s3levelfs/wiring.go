@@ -21,7 +21,7 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		settle = -1 // the zero value means the default there
 	}
 	c := uploader.Config{
-		Store: s.backend.store, Spool: s.spool, Recovery: recovery, Base: vfs.NewBase(s.cache),
+		Store: s.backend.store, Spool: s.spool, Recovery: recovery, Base: vfs.NewBase(s.cache), Stored: vfs.Keep(s.cache),
 		Log: s.log.Named("uploader"), Settle: settle, PinBase: cfg.PinBase, Attempts: cfg.MaxAttempts,
 		CloseUpload: cfg.Close == "upload", FsyncUpload: cfg.Fsync == "upload",
 		OnConflict: map[string]uploader.ConflictPolicy{

@@ -34,6 +34,8 @@ const ownID = "us-east-1:11111111-2222-3333-4444-555555555555"
 
 // envConfig is what tests vary.
 type envConfig struct {
+	forgets bool // what was uploaded is not kept in the cache: reads ask the store
+
 	mem      *memstore.Store // nil = a new one
 	memory   memstore.Config
 	identity levels.Identity
@@ -101,7 +103,7 @@ func (e *env) start(t tb) {
 		Dir: filepath.Join(e.dir, "attrs"), Own: vfs.OwnKeys(e.policy), MetadataTTL: e.cfg.ttl,
 	})
 	e.up, err = uploader.New(uploader.Config{
-		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(e.cache), Levels: vfs.WriteLevels(e.policy),
+		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(e.cache), Stored: e.stored(), Levels: vfs.WriteLevels(e.policy),
 		Events: func(ev uploader.Event) {
 			if e.cfg.event != nil {
 				e.cfg.event(ev)
@@ -118,6 +120,13 @@ func (e *env) start(t tb) {
 	}, c)
 	must(t, err)
 	e.up.Start()
+}
+
+func (e *env) stored() func(key, etag string, content *io.SectionReader) {
+	if e.cfg.forgets {
+		return nil
+	}
+	return vfs.Keep(e.cache)
 }
 
 // stop ends the mount. A crash gives it no time to send anything: what was closed

@@ -56,7 +56,7 @@ func TestServedGenerationIsNotRepinned(t *testing.T) {
 
 // TestWrittenGenerationIsNotRepinned: the same of an inode whose pages the kernel has from writing.
 func TestWrittenGenerationIsNotRepinned(t *testing.T) {
-	e := newEnv(t, envConfig{})
+	e := newEnv(t, envConfig{forgets: true})
 	defer e.close(t)
 	writeFile(t, e.fs, "public/f", bytes.Repeat([]byte("ours"), 4096))
 	e.drain(t)
@@ -68,7 +68,7 @@ func TestWrittenGenerationIsNotRepinned(t *testing.T) {
 // TestWrittenInPartIsRepinned: of writes that fill no page the kernel keeps nothing that it would
 // read again.
 func TestWrittenInPartIsRepinned(t *testing.T) {
-	e := newEnv(t, envConfig{})
+	e := newEnv(t, envConfig{forgets: true})
 	defer e.close(t)
 	writeFile(t, e.fs, "public/f", []byte("ours"))
 	e.drain(t)

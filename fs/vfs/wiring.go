@@ -3,6 +3,7 @@ package vfs
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -36,6 +37,13 @@ func lostBase(err error) error {
 		return errors.Join(store.ErrChanged, err)
 	}
 	return err
+}
+
+// Keep has the cache keep what was just uploaded, if it is small ([uploader.Config].Stored).
+func Keep(c *cache.Cache) func(key, etag string, content *io.SectionReader) {
+	return func(key, etag string, content *io.SectionReader) {
+		_ = c.Add(cache.Object{Key: key, ETag: etag, Size: content.Size()}, content) // or it is fetched when it is wanted
+	}
 }
 
 // WriteLevels are the policy's levels as the uploader wants them.

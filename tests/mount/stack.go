@@ -81,7 +81,7 @@ func NewStack(state string, st store.Store, o StackOptions) (s *Stack, err error
 	list := listing.New(st, listing.Config{TTL: o.MetadataTTL, Log: s.log})
 	s.onStop(quiet(list.Close))
 	s.Uploader, err = uploader.New(uploader.Config{
-		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(blocks), Levels: levelsOf(policy),
+		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(blocks), Stored: vfs.Keep(blocks), Levels: levelsOf(policy),
 		Log: s.log, Stamp: vfs.Stamp,
 		Events: func(e uploader.Event) { s.VFS.Event(e) }, // they begin with Start
 	})

@@ -1,0 +1,40 @@
+package cache
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// AddMax is the size in bytes up to which [Cache.Add] takes an object.
+const AddMax = 1 << 20
+
+// Add takes in the bytes of a version that this process has just stored: whoever reads what was written a moment ago, as
+// compilers, git and file managers do, needs no request for it. Versions without an ETag, and those larger than AddMax, are
+// left alone. An error is content's, or fs.ErrClosed; nothing is cached then.
+func (c *Cache) Add(obj Object, content io.ReaderAt) error {
+	if obj.ETag == "" || obj.Size <= 0 || obj.Size > AddMax {
+		return nil
+	}
+	v := c.version(obj, nil)
+	var blocks []*block
+	for off := int64(0); off < obj.Size; off += blockSize {
+		b := &block{off: off, data: c.buffers.get(min(blockSize, obj.Size-off)), refs: 1}
+		blocks = append(blocks, b)
+		if n, err := content.ReadAt(b.data, off); n < len(b.data) {
+			for _, b := range blocks {
+				c.buffers.put(b.data)
+			}
+			return fmt.Errorf("add %q: %w", obj.Key, err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return fs.ErrClosed
+	}
+	for _, b := range blocks {
+		c.table.add(v.unit(b.off, blockSize), b)
+	}
+	return nil
+}
