@@ -70,7 +70,7 @@ type Config struct {
 
 	Settle     time.Duration // wait after a seal; 0 = 20 ms, negative = none
 	TempSettle time.Duration // the same for names that look temporary; 0 = 2 s
-	Batch      time.Duration // deletes and attribute changes are collected; 0 = 50 ms
+	Batch      time.Duration // deletes and attribute changes are collected; 0 = 30 ms
 
 	Requests  int   // store requests in flight; 0 = 32
 	FileParts int   // of them at most for the parts of one file; 0 = 12
@@ -96,7 +96,7 @@ const (
 const (
 	defaultSettle     = 20 * time.Millisecond
 	defaultTempSettle = 2 * time.Second
-	defaultBatch      = 50 * time.Millisecond
+	defaultBatch      = 30 * time.Millisecond
 	defaultFileParts  = 12
 	defaultAttempts   = 4
 	defaultPinWait    = 5 * time.Second
