@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"reflect"
 	"time"
 )
 
@@ -31,6 +32,15 @@ type Headers struct {
 func (h Headers) Clone() Headers {
 	h.Metadata = maps.Clone(h.Metadata)
 	return h
+}
+
+// Equal reports whether two say the same.
+func (h Headers) Equal(o Headers) bool {
+	if !maps.Equal(h.Metadata, o.Metadata) {
+		return false
+	}
+	h.Metadata, o.Metadata = nil, nil
+	return reflect.DeepEqual(h, o) // all fields of strings: one that is added counts
 }
 
 // Object is what the store says of one version of one object. Listings leave

@@ -29,6 +29,27 @@ func wantCounts(t tb, e *env, want map[string]int) {
 	e.mem.ResetCounts()
 }
 
+// TestUnchangedAttributesCostNothing: chown -R and chmod -R to what is there already are no requests.
+func TestUnchangedAttributesCostNothing(t *testing.T) {
+	e := newEnv(t, envConfig{})
+	defer e.close(t)
+	_, err := e.fs.Mkdir(t.Context(), "public/d", 0o755)
+	must(t, err)
+	writeFile(t, e.fs, "public/d/f", []byte("x"))
+	e.drain(t)
+	mode, uid := uint32(0o640), uint32(1234)
+	dirMode := uint32(0o750)
+	for _, want := range []map[string]int{{op.Copy: 2}, {}} {
+		e.mem.ResetCounts()
+		for path, m := range map[string]*uint32{"public/d": &dirMode, "public/d/f": &mode} {
+			_, err := e.fs.SetAttr(t.Context(), vfs.Ref{Path: path}, vfs.SetAttr{Mode: m, UID: &uid})
+			must(t, err)
+		}
+		e.drain(t)
+		wantCounts(t, e, want)
+	}
+}
+
 // TestCreateCosts: in a directory listed before, create, write and close are one PUT.
 func TestCreateCosts(t *testing.T) {
 	e := newEnv(t, envConfig{})

@@ -187,8 +187,12 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 	if err != nil {
 		return err
 	}
+	before := h.Clone()
 	if err := edit(&h); err != nil {
 		return tooLarge(op, n.path, err)
+	}
+	if h.Equal(before) { // chown -R to the owner that all have already
+		return nil
 	}
 	if n.pending() {
 		if f := v.up.File(n.target.Key); f != nil {
@@ -241,10 +245,14 @@ func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) e
 			base.State, base.ETag = uploader.Present, facts.obj.ETag
 		}
 	}
+	before, had := h.Clone(), facts.marker || n.marking()
 	if err := edit(&h); err != nil {
 		return tooLarge(op, n.path, err)
 	}
-	if !facts.marker && !n.marking() {
+	if had && h.Equal(before) {
+		return nil
+	}
+	if !had {
 		err = v.up.Mkdir(ctx, n.target.Key, h)
 	} else {
 		err = v.up.SetHeaders(ctx, n.target.DirPrefix(), base, h)
