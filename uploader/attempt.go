@@ -16,6 +16,9 @@ const (
 	firstRetry = time.Second            // before the second round of an operation, doubled for each further one
 	lastRetry  = 5 * time.Minute
 
+	firstThrottled = 500 * time.Millisecond // at most before the second attempt of what was throttled, doubled for each further one
+	lastThrottled  = 20 * time.Second       // the same, at most
+
 	requestTime = time.Minute // a request without bytes
 	slowestLine = 64 << 10    // bytes a second that a body is given time for
 
@@ -33,18 +36,18 @@ type pause struct {
 // unanswered tells whether any attempt may have been applied.
 func (u *Uploader) try(ctx context.Context, size int64, send func(context.Context) error) (unanswered bool, err error) {
 	for i := range u.cfg.Attempts {
-		if i > 0 && !sleep(ctx, jitter(firstDelay<<(i-1))) {
+		if i > 0 && !u.restBefore(ctx, i, err) {
 			return unanswered, err
 		}
-		release, serr := u.slot(ctx)
+		p, serr := u.slot(ctx)
 		if serr != nil {
 			return unanswered, errors.Join(serr, err)
 		}
-		rctx, cancel := context.WithTimeout(ctx, requestTime+time.Duration(size/slowestLine)*time.Second)
+		rctx, cancel := context.WithTimeout(withPlace(ctx, p), requestTime+time.Duration(size/slowestLine)*time.Second)
 		err = send(rctx)
 		timedOut := rctx.Err() != nil
 		cancel()
-		release()
+		p.end(err)
 		if err == nil {
 			u.answered()
 			return unanswered, nil
@@ -60,34 +63,18 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 	return unanswered, err
 }
 
-// slot waits until a request may be sent. Those of operations that have failed before get half of the slots at most.
-func (u *Uploader) slot(ctx context.Context) (release func(), err error) {
-	retry := ctx.Value(isRetry{}) != nil
-	if retry {
-		select {
-		case u.retries <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+// restBefore waits before the attempt i of a request whose last one ended with err, and tells whether it is still worth while.
+// What the store has asked to slow down spreads over the whole delay ("full jitter"), so that those who were refused together do not
+// come together again, and comes not before the time that the store has named; one that is far away is for the next round.
+func (u *Uploader) restBefore(ctx context.Context, i int, err error) bool {
+	if !errors.Is(err, store.ErrThrottled) {
+		return sleep(ctx, jitter(firstDelay<<(i-1)))
 	}
-	select {
-	case u.slots <- struct{}{}:
-	case <-ctx.Done():
-		err = ctx.Err()
+	after := store.RetryAfter(err)
+	if after > lastThrottled {
+		return false
 	}
-	release = func() {
-		if err == nil {
-			<-u.slots
-		}
-		if retry {
-			<-u.retries
-		}
-	}
-	if err != nil {
-		release()
-		return nil, err
-	}
-	return release, nil
+	return sleep(ctx, max(after, rand.N(min(firstThrottled<<min(i-1, 20), lastThrottled)))) //nolint:gosec // jitter needs no secrecy
 }
 
 // crowded: something is ready and finds no place.
@@ -122,7 +109,7 @@ func (u *Uploader) again(o *op, err error) {
 		u.at(o, u.pause.until)
 		return
 	}
-	delay := min(firstRetry<<min(o.rounds, 20), lastRetry)
+	delay := min(max(firstRetry<<min(o.rounds, 20), store.RetryAfter(err)), lastRetry)
 	o.rounds++
 	u.ends++
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
@@ -136,12 +123,12 @@ func (u *Uploader) again(o *op, err error) {
 
 // lookAt asks the store what it has at key: HEAD where the level allows, LIST where
 // that says nothing or proves absence. Only for levels that grant one of them.
-func (u *Uploader) lookAt(ctx context.Context, key string) (Base, error) {
-	release, err := u.slot(ctx)
+func (u *Uploader) lookAt(ctx context.Context, key string) (at Base, err error) {
+	p, err := u.slot(ctx)
 	if err != nil {
 		return Base{}, err
 	}
-	defer release()
+	defer func() { p.end(err) }()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	l := u.levelOf(key)

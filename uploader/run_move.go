@@ -119,14 +119,14 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 
 // headersOf asks for the headers of the version that is to be copied.
 func (u *Uploader) headersOf(ctx context.Context, r store.CopyRequest) (*store.Headers, error) {
-	release, err := u.slot(ctx)
+	p, err := u.slot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
+	p.end(err)
 	return obj.Headers, err
 }
 

@@ -34,10 +34,7 @@ type Uploader struct {
 	limits     store.Limits
 	layout     layout        // of files whose size is not known yet
 	largest    int64         // bytes that a file may have
-	slots      chan struct{} // one per store request in flight
-	retries    chan struct{} // one per request of an operation that has failed before: others always find slots
-	parts      chan struct{} // one per part in flight: large files leave room for small ones
-	streams    chan struct{} // one per part of a file that is being written: they leave room for those that are closed
+	window     *window       // of the store requests in flight
 	wake       chan struct{} // the dispatcher has something to look at
 	sync       chan struct{} // the syncer has something to release
 	wg         sync.WaitGroup
@@ -84,10 +81,8 @@ func New(c Config) (*Uploader, error) {
 	}
 	u := &Uploader{
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
-		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
-		retries: make(chan struct{}, max(1, c.Requests/2)),
-		wake:    make(chan struct{}, 1), sync: make(chan struct{}, 1),
-		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()), streams: make(chan struct{}, max(1, c.Requests*3/8)),
+		window: newWindow(c.Requests), wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
 	}
 	u.events.init()
