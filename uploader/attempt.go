@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -32,23 +33,20 @@ type pause struct {
 	err   error
 }
 
-// try sends a write up to Config.Attempts times, each time with a slot.
+// try sends a write up to Config.Attempts times, each time with a place of the window.
 // unanswered tells whether any attempt may have been applied.
 func (u *Uploader) try(ctx context.Context, size int64, send func(context.Context) error) (unanswered bool, err error) {
+	stalls := 0
 	for i := range u.cfg.Attempts {
-		if i > 0 && !u.restBefore(ctx, i, err) {
+		if i > 0 && !errors.Is(err, errStalled) && !u.restBefore(ctx, i, err) {
 			return unanswered, err
 		}
 		p, serr := u.slot(ctx)
 		if serr != nil {
 			return unanswered, errors.Join(serr, err)
 		}
-		rctx, cancel := context.WithTimeout(withPlace(ctx, p), requestTime+time.Duration(size/slowestLine)*time.Second)
-		err = send(rctx)
-		timedOut := rctx.Err() != nil
-		cancel()
-		p.end(err)
-		if err == nil {
+		var timedOut bool
+		if timedOut, err = u.attempt(ctx, p, size, stalls, send); err == nil {
 			u.answered()
 			return unanswered, nil
 		}
@@ -56,11 +54,45 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 		if !errors.Is(err, store.ErrTransient) && !(timedOut && ctx.Err() == nil) {
 			return unanswered, err
 		}
-		if timedOut && u.crowded() { // the next round comes, after the others
+		first := false
+		if errors.Is(err, errStalled) {
+			stalls++
+			first = stalls == 1
+		}
+		if timedOut && !first && u.yields(ctx, p) { // the next round comes, after the others
 			return unanswered, err
 		}
 	}
 	return unanswered, err
+}
+
+// attempt sends a request once. A body that stands still makes it errStalled.
+func (u *Uploader) attempt(ctx context.Context, p *place, size int64, stalls int, send func(context.Context) error) (timedOut bool, err error) {
+	rctx, cancel := context.WithTimeout(withPlace(ctx, p), requestTime+time.Duration(size/slowestLine)*time.Second)
+	defer cancel()
+	rctx, cut := context.WithCancelCause(rctx)
+	defer cut(nil)
+	dog := u.dog(ctx, p, stalls, func() { cut(errStalled) })
+	err = send(rctx)
+	timedOut = rctx.Err() != nil
+	if dog.end(u.patienceOf(p), err) && !errors.Is(err, errStalled) {
+		err = fmt.Errorf("%w: %w", errStalled, err)
+	}
+	p.end(err)
+	return timedOut, err
+}
+
+// yields: a request that gets no answer goes on with its attempts only as long as nobody else wants its operation's place (after
+// its first stall it does in any case: another connection is all that it takes most of the time). Of a file in parts it is the
+// whole round that has to stand still.
+func (u *Uploader) yields(ctx context.Context, p *place) bool {
+	if p.class&ofPart == 0 {
+		return u.crowded()
+	}
+	u.mu.Lock()
+	wanted := len(u.bigWait) > 0
+	u.mu.Unlock()
+	return (wanted || u.crowded()) && roundOf(ctx).stands(p.dog.limit)
 }
 
 // restBefore waits before the attempt i of a request whose last one ended with err, and tells whether it is still worth while.
@@ -111,6 +143,9 @@ func (u *Uploader) again(o *op, err error) {
 	}
 	delay := min(max(firstRetry<<min(o.rounds, 20), store.RetryAfter(err)), lastRetry)
 	o.rounds++
+	if errors.Is(err, errStalled) {
+		o.stalls++
+	}
 	u.ends++
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
 	if o.rounds == 1 {

@@ -245,7 +245,7 @@ func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r st
 	}
 	_, err = u.try(ctx, r.Len, func(ctx context.Context) (err error) {
 		body := io.NewSectionReader(content.Section(noBase), r.Off, r.Len)
-		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), body)
+		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), watched(ctx, body))
 		return err
 	})
 	part.Number, part.Size = int32(i+1), r.Len

@@ -104,7 +104,7 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 		h = *r.Headers
 	}
 	unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
-		res, err = u.store.Put(ctx, r.Target, emptyBody(), markerHeaders(h), r.Cond)
+		res, err = u.store.Put(ctx, r.Target, watched(ctx, emptyBody()), markerHeaders(h), r.Cond)
 		return err
 	})
 	if !errors.Is(err, store.ErrChanged) {

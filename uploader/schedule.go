@@ -195,7 +195,7 @@ func (u *Uploader) start(o *op) {
 		u.bigWait = append(u.bigWait, o)
 		return
 	}
-	ctx := u.begin(o)
+	ctx := withRound(u.begin(o), &round{stalls: o.stalls})
 	u.running++
 	if big {
 		u.large++

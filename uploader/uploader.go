@@ -27,24 +27,26 @@ var (
 // concurrent use; none but those that say so waits for the store.
 type Uploader struct {
 	// constant after New
-	cfg        Config
-	store      store.Store
-	spool      *spool.Spool
-	log        *zap.Logger
-	limits     store.Limits
-	layout     layout        // of files whose size is not known yet
-	largest    int64         // bytes that a file may have
-	window     *window       // of the store requests in flight
-	wake       chan struct{} // the dispatcher has something to look at
-	sync       chan struct{} // the syncer has something to release
-	wg         sync.WaitGroup
-	teller     sync.WaitGroup  // tells the events, the workers' last ones included
-	ctx        context.Context //nolint:containedctx // of the workers, ended by Close
-	cancel     context.CancelFunc
-	events     eventQueue
-	compaction compaction
-	syncs      storeSyncs
-	append     func(...*spool.Record) error // to the log
+	cfg          Config
+	store        store.Store
+	spool        *spool.Spool
+	log          *zap.Logger
+	limits       store.Limits
+	layout       layout  // of files whose size is not known yet
+	largest      int64   // bytes that a file may have
+	window       *window // of the store requests in flight
+	putPatience  patience
+	partPatience patience
+	wake         chan struct{} // the dispatcher has something to look at
+	sync         chan struct{} // the syncer has something to release
+	wg           sync.WaitGroup
+	teller       sync.WaitGroup  // tells the events, the workers' last ones included
+	ctx          context.Context //nolint:containedctx // of the workers, ended by Close
+	cancel       context.CancelFunc
+	events       eventQueue
+	compaction   compaction
+	syncs        storeSyncs
+	append       func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold

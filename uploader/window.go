@@ -91,6 +91,7 @@ type place struct {
 	at      *list.Element // while it waits
 	left    bool
 	lent    bool
+	dog     *watchdog // of the request that has it
 	slowed  bool
 }
 
