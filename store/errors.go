@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 )
 
 // Kinds of failure, found by errors.Is. The first three are io/fs's own.
@@ -16,12 +17,15 @@ var (
 	ErrChanged     = errors.New("object has changed")             // 412, 409 ConditionalRequestConflict, 304
 	ErrNoUpload    = errors.New("multipart upload is gone")       // 404 NoSuchUpload
 	ErrNoBucket    = errors.New("bucket does not exist")          // 404 NoSuchBucket
-	ErrTransient   = errors.New("store did not answer properly")  // 5xx, throttling, network
+	ErrTransient   = errors.New("store did not answer properly")  // 5xx, network; ErrThrottled is one
 	ErrExpired     = errors.New("credentials have expired")       // ExpiredToken, RequestExpired …
 	ErrCredentials = errors.New("credentials are not valid")      // InvalidAccessKeyId, SignatureDoesNotMatch, none found
 	ErrClockSkew   = errors.New("clock differs from the store's") // RequestTimeTooSkewed, after the correction failed
 	ErrArchived    = errors.New("object is archived")             // InvalidObjectState: restore it first
 	ErrInvalid     = errors.New("store refused the request")      // other 4xx: repeating it is useless
+
+	// ErrThrottled is the kind of ErrTransient that asks for fewer requests: SlowDown, 503, 429.
+	ErrThrottled = fmt.Errorf("store asks to slow down: %w", ErrTransient)
 )
 
 // Error is a failed call. Secrets and signed URLs never enter it.
@@ -33,6 +37,9 @@ type Error struct {
 	RequestID string
 	Kind      error // one of the kinds above, never nil
 	Err       error // cause, may be nil
+
+	// RetryAfter is how long the store asks to wait before the next attempt; 0 when it does not say.
+	RetryAfter time.Duration
 
 	// Unanswered is true when the request may have reached the store and its
 	// outcome is unknown: no answer, or a 5xx. Only meaningful for writes.
@@ -65,4 +72,13 @@ func (e *Error) Unwrap() []error {
 func Unanswered(err error) bool {
 	se, ok := errors.AsType[*Error](err)
 	return ok && se.Unanswered
+}
+
+// RetryAfter is how long the store has asked to wait before err's request is sent again; 0 when it has not.
+func RetryAfter(err error) time.Duration {
+	se, ok := errors.AsType[*Error](err)
+	if !ok {
+		return 0
+	}
+	return max(se.RetryAfter, 0)
 }

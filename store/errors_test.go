@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 )
@@ -15,6 +16,7 @@ func kinds() []error {
 	return []error{
 		store.ErrNotExist, store.ErrExist, store.ErrPermission, store.ErrChanged, store.ErrNoUpload, store.ErrNoBucket,
 		store.ErrTransient, store.ErrExpired, store.ErrCredentials, store.ErrClockSkew, store.ErrArchived, store.ErrInvalid,
+		store.ErrThrottled,
 	}
 }
 
@@ -23,7 +25,8 @@ func TestErrorIsItsKindAndCause(t *testing.T) {
 		for _, cause := range []error{nil, context.DeadlineExceeded} {
 			err := fmt.Errorf("upload: %w", &store.Error{Op: "put", Key: "k", Kind: kind, Err: cause})
 			for j, other := range kinds() {
-				if got := errors.Is(err, other); got != (i == j) {
+				want := i == j || errors.Is(kind, store.ErrThrottled) && errors.Is(other, store.ErrTransient)
+				if got := errors.Is(err, other); got != want {
 					t.Errorf("%v is %v: %v", err, other, got)
 				}
 			}
@@ -76,6 +79,24 @@ func TestUnanswered(t *testing.T) {
 	for _, tt := range tests {
 		if got := store.Unanswered(tt.err); got != tt.want {
 			t.Errorf("Unanswered(%v) = %v", tt.err, got)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	tests := []struct {
+		err  error
+		want time.Duration
+	}{
+		{nil, 0},
+		{errors.New("other"), 0},
+		{&store.Error{Kind: store.ErrThrottled}, 0},
+		{fmt.Errorf("outer: %w", &store.Error{Kind: store.ErrThrottled, RetryAfter: time.Second}), time.Second},
+		{&store.Error{Kind: store.ErrTransient, RetryAfter: -time.Second}, 0},
+	}
+	for _, tt := range tests {
+		if got := store.RetryAfter(tt.err); got != tt.want {
+			t.Errorf("RetryAfter(%v) = %v", tt.err, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -15,6 +16,9 @@ const (
 	firstDelay = 100 * time.Millisecond // before the second attempt of a request, doubled for each further one
 	firstRetry = time.Second            // before the second round of an operation, doubled for each further one
 	lastRetry  = 5 * time.Minute
+
+	firstThrottled = 500 * time.Millisecond // at most before the second attempt of what was throttled, doubled for each further one
+	lastThrottled  = 20 * time.Second       // the same, at most
 
 	requestTime = time.Minute // a request without bytes
 	slowestLine = 64 << 10    // bytes a second that a body is given time for
@@ -29,23 +33,20 @@ type pause struct {
 	err   error
 }
 
-// try sends a write up to Config.Attempts times, each time with a slot.
+// try sends a write up to Config.Attempts times, each time with a place of the window.
 // unanswered tells whether any attempt may have been applied.
 func (u *Uploader) try(ctx context.Context, size int64, send func(context.Context) error) (unanswered bool, err error) {
+	stalls := 0
 	for i := range u.cfg.Attempts {
-		if i > 0 && !sleep(ctx, jitter(firstDelay<<(i-1))) {
+		if i > 0 && !errors.Is(err, errStalled) && !u.restBefore(ctx, i, err) {
 			return unanswered, err
 		}
-		release, serr := u.slot(ctx)
+		p, serr := u.slot(ctx)
 		if serr != nil {
 			return unanswered, errors.Join(serr, err)
 		}
-		rctx, cancel := context.WithTimeout(ctx, requestTime+time.Duration(size/slowestLine)*time.Second)
-		err = send(rctx)
-		timedOut := rctx.Err() != nil
-		cancel()
-		release()
-		if err == nil {
+		var timedOut bool
+		if timedOut, err = u.attempt(ctx, p, size, stalls, send); err == nil {
 			u.answered()
 			return unanswered, nil
 		}
@@ -53,41 +54,59 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 		if !errors.Is(err, store.ErrTransient) && !(timedOut && ctx.Err() == nil) {
 			return unanswered, err
 		}
-		if timedOut && u.crowded() { // the next round comes, after the others
+		first := false
+		if errors.Is(err, errStalled) {
+			stalls++
+			first = stalls == 1
+		}
+		if timedOut && !first && u.yields(ctx, p) { // the next round comes, after the others
 			return unanswered, err
 		}
 	}
 	return unanswered, err
 }
 
-// slot waits until a request may be sent. Those of operations that have failed before get half of the slots at most.
-func (u *Uploader) slot(ctx context.Context) (release func(), err error) {
-	retry := ctx.Value(isRetry{}) != nil
-	if retry {
-		select {
-		case u.retries <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+// attempt sends a request once. A body that stands still makes it errStalled.
+func (u *Uploader) attempt(ctx context.Context, p *place, size int64, stalls int, send func(context.Context) error) (timedOut bool, err error) {
+	rctx, cancel := context.WithTimeout(withPlace(ctx, p), requestTime+time.Duration(size/slowestLine)*time.Second)
+	defer cancel()
+	rctx, cut := context.WithCancelCause(rctx)
+	defer cut(nil)
+	dog := u.dog(ctx, p, stalls, func() { cut(errStalled) })
+	err = send(rctx)
+	timedOut = rctx.Err() != nil
+	if dog.end(u.patienceOf(p), err) && !errors.Is(err, errStalled) {
+		err = fmt.Errorf("%w: %w", errStalled, err)
 	}
-	select {
-	case u.slots <- struct{}{}:
-	case <-ctx.Done():
-		err = ctx.Err()
+	p.end(err)
+	return timedOut, err
+}
+
+// yields: a request that gets no answer goes on with its attempts only as long as nobody else wants its operation's place (after
+// its first stall it does in any case: another connection is all that it takes most of the time). Of a file in parts it is the
+// whole round that has to stand still.
+func (u *Uploader) yields(ctx context.Context, p *place) bool {
+	if p.class&ofPart == 0 {
+		return u.crowded()
 	}
-	release = func() {
-		if err == nil {
-			<-u.slots
-		}
-		if retry {
-			<-u.retries
-		}
+	u.mu.Lock()
+	wanted := len(u.bigWait) > 0
+	u.mu.Unlock()
+	return (wanted || u.crowded()) && roundOf(ctx).stands(p.dog.limit)
+}
+
+// restBefore waits before the attempt i of a request whose last one ended with err, and tells whether it is still worth while.
+// What the store has asked to slow down spreads over the whole delay ("full jitter"), so that those who were refused together do not
+// come together again, and comes not before the time that the store has named; one that is far away is for the next round.
+func (u *Uploader) restBefore(ctx context.Context, i int, err error) bool {
+	if !errors.Is(err, store.ErrThrottled) {
+		return sleep(ctx, jitter(firstDelay<<(i-1)))
 	}
-	if err != nil {
-		release()
-		return nil, err
+	after := store.RetryAfter(err)
+	if after > lastThrottled {
+		return false
 	}
-	return release, nil
+	return sleep(ctx, max(after, rand.N(min(firstThrottled<<min(i-1, 20), lastThrottled)))) //nolint:gosec // jitter needs no secrecy
 }
 
 // crowded: something is ready and finds no place.
@@ -122,8 +141,11 @@ func (u *Uploader) again(o *op, err error) {
 		u.at(o, u.pause.until)
 		return
 	}
-	delay := min(firstRetry<<min(o.rounds, 20), lastRetry)
+	delay := min(max(firstRetry<<min(o.rounds, 20), store.RetryAfter(err)), lastRetry)
 	o.rounds++
+	if errors.Is(err, errStalled) {
+		o.stalls++
+	}
 	u.ends++
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
 	if o.rounds == 1 {
@@ -136,12 +158,12 @@ func (u *Uploader) again(o *op, err error) {
 
 // lookAt asks the store what it has at key: HEAD where the level allows, LIST where
 // that says nothing or proves absence. Only for levels that grant one of them.
-func (u *Uploader) lookAt(ctx context.Context, key string) (Base, error) {
-	release, err := u.slot(ctx)
+func (u *Uploader) lookAt(ctx context.Context, key string) (at Base, err error) {
+	p, err := u.slot(ctx)
 	if err != nil {
 		return Base{}, err
 	}
-	defer release()
+	defer func() { p.end(err) }()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	l := u.levelOf(key)

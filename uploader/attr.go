@@ -263,7 +263,7 @@ func (u *Uploader) runMarker(ctx context.Context, o *op) error {
 	}
 	var res store.PutResult
 	unanswered, err := u.try(ctx, 0, func(ctx context.Context) (err error) {
-		res, err = u.store.Put(ctx, o.key, emptyBody(), h, cond)
+		res, err = u.store.Put(ctx, o.key, watched(ctx, emptyBody()), h, cond)
 		return err
 	})
 	switch {

@@ -181,6 +181,9 @@ func (u *Uploader) sendBatch(ctx context.Context, v *verdicts) error {
 	for _, fe := range failed {
 		if o := byKey[fe.Key]; o != nil && fe.Err != nil {
 			v.failed[o] = fe.Err
+			if errors.Is(fe.Err, store.ErrThrottled) {
+				placeOf(ctx).slowDown(fe.Err)
+			}
 		}
 	}
 	return err
@@ -210,7 +213,7 @@ func (u *Uploader) judgeBatch(v *verdicts, unanswered bool, err error) map[*op]e
 			o.alone = o.alone || !errors.Is(err, store.ErrTransient) && !pauses(err) // a server that has no such request
 			errs[o] = err
 		case failed != nil:
-			o.alone = true
+			o.alone = o.alone || !errors.Is(failed, store.ErrThrottled)
 			errs[o] = failed
 		default:
 			end(o, Base{State: Absent}, Event{Kind: Removed, Key: o.key})

@@ -275,7 +275,7 @@ func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r st
 	}
 	_, err = u.try(ctx, r.Len, func(ctx context.Context) (err error) {
 		body := io.NewSectionReader(content.Section(noBase), r.Off, r.Len)
-		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), body)
+		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), watched(ctx, body))
 		return err
 	})
 	part.Number, part.Size = int32(i+1), r.Len
@@ -294,16 +294,13 @@ func (u *Uploader) logPart(o *op, m *multipart, part store.Part) error {
 
 // eachPart makes parts, several at a time.
 func (u *Uploader) eachPart(ctx context.Context, todo []int, make func(ctx context.Context, i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(withClass(ctx, ofPart))
 	g.SetLimit(u.cfg.FileParts)
 	for _, i := range todo {
 		g.Go(func() error {
-			select {
-			case u.parts <- struct{}{}:
-			case <-ctx.Done():
+			if ctx.Err() != nil { // another has failed
 				return ctx.Err()
 			}
-			defer func() { <-u.parts }()
 			if err := make(ctx, i); err != nil {
 				return fmt.Errorf("part %d: %w", i+1, err)
 			}
@@ -330,10 +327,9 @@ func (u *Uploader) abortUpload(id, key string) {
 	const patience = 10 * time.Second
 	ctx, cancel := context.WithTimeout(u.ctx, patience)
 	defer cancel()
-	release, err := u.slot(ctx)
+	p, err := u.slot(ctx)
 	if err != nil {
 		return
 	}
-	defer release()
-	_ = u.store.Abort(ctx, key, id) // a left-over upload is invisible; the bucket's lifecycle rule ends it
+	p.end(u.store.Abort(ctx, key, id)) // a left-over upload is invisible; the bucket's lifecycle rule ends it
 }

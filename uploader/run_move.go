@@ -104,7 +104,7 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 		h = *r.Headers
 	}
 	unanswered, err = u.try(ctx, 0, func(ctx context.Context) error {
-		res, err = u.store.Put(ctx, r.Target, emptyBody(), markerHeaders(h), r.Cond)
+		res, err = u.store.Put(ctx, r.Target, watched(ctx, emptyBody()), markerHeaders(h), r.Cond)
 		return err
 	})
 	if !errors.Is(err, store.ErrChanged) {
@@ -119,14 +119,14 @@ func (u *Uploader) copyMarker(ctx context.Context, r store.CopyRequest) (res sto
 
 // headersOf asks for the headers of the version that is to be copied.
 func (u *Uploader) headersOf(ctx context.Context, r store.CopyRequest) (*store.Headers, error) {
-	release, err := u.slot(ctx)
+	p, err := u.slot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
+	p.end(err)
 	return obj.Headers, err
 }
 

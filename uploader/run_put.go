@@ -110,7 +110,7 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 	body := o.gen.content.Section(noBase)
 	var res store.PutResult
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
-		res, err = u.store.Put(ctx, o.key, body, h, c)
+		res, err = u.store.Put(ctx, o.key, watched(ctx, body), h, c)
 		return err
 	})
 	return present(res, size, h), unanswered, err

@@ -160,9 +160,6 @@ func (u *Uploader) postpone(o *op, now time.Time) bool {
 	return false
 }
 
-// isRetry is the key of a context: the operation has failed before.
-type isRetry struct{}
-
 // park keeps back what has failed before while such operations have half of the places: keys that do not answer leave
 // room for the others. Called with mu held.
 func (u *Uploader) park(o *op) bool {
@@ -198,7 +195,7 @@ func (u *Uploader) start(o *op) {
 		u.bigWait = append(u.bigWait, o)
 		return
 	}
-	ctx := u.begin(o)
+	ctx := withRound(u.begin(o), &round{stalls: o.stalls})
 	u.running++
 	if big {
 		u.large++
@@ -206,7 +203,7 @@ func (u *Uploader) start(o *op) {
 	retry := o.rounds > 0
 	if retry {
 		u.retrying++
-		ctx = context.WithValue(ctx, isRetry{}, true)
+		ctx = withClass(ctx, ofRetry)
 	}
 	u.hand(func() {
 		err := u.run(ctx, o)

@@ -48,6 +48,7 @@ type op struct {
 	running   bool
 	unsure    bool // a request of this process or of a crashed one has no answer
 	rounds    int  // failed rounds of attempts
+	stalls    int  // of them: because nothing moved
 	notBefore time.Time
 	since     time.Time
 	err       error // of the last round

@@ -48,7 +48,7 @@ func (u *Uploader) count(o *op) {
 func (u *Uploader) Status() Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	s := Status{Counts: u.counts, LastError: u.lastErr}
+	s := Status{Counts: u.counts, LastError: u.lastErr, Requests: u.window.show()}
 	if time.Now().Before(u.pause.until) {
 		s.Paused = u.pause.err
 	}

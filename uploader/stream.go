@@ -176,16 +176,12 @@ func (u *Uploader) openHeaders(o *op) store.Headers {
 
 // streamPart sends one part, as long as it stays what it was meanwhile.
 func (u *Uploader) streamPart(ctx context.Context, o *op, m *multipart, s *stream, i int) error {
-	for _, slots := range []chan struct{}{u.streams, u.parts} {
-		select {
-		case slots <- struct{}{}:
-		case <-s.stop:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		defer func() { <-slots }()
+	p, err := u.window.enter(ctx, s.stop, ofPart|ofOpen)
+	if p == nil {
+		return err
 	}
+	defer p.leave()
+	ctx = withPlace(ctx, p)
 	t := o.gen.track
 	seen, ok := t.look(i)
 	if !ok { // somebody is writing to it: it goes when the file is closed

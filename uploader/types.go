@@ -211,6 +211,7 @@ type Status struct {
 	Oldest      time.Time // of what is pending, zero = nothing
 	Paused      error     // why the whole queue waits (expired credentials), nil = it does not
 	LastError   string
+	Requests    Window // of the store requests
 	Levels      []LevelStatus
 	Items       []Item // at most 1,000, failed ones first
 	Quarantined []Quarantined

@@ -27,28 +27,27 @@ var (
 // concurrent use; none but those that say so waits for the store.
 type Uploader struct {
 	// constant after New
-	cfg        Config
-	store      store.Store
-	spool      *spool.Spool
-	log        *zap.Logger
-	limits     store.Limits
-	layout     layout        // of files whose size is not known yet
-	largest    int64         // bytes that a file may have
-	slots      chan struct{} // one per store request in flight
-	retries    chan struct{} // one per request of an operation that has failed before: others always find slots
-	parts      chan struct{} // one per part in flight: large files leave room for small ones
-	streams    chan struct{} // one per part of a file that is being written: they leave room for those that are closed
-	crew       chan func()   // takes a round where a goroutine is idle
-	wake       chan struct{} // the dispatcher has something to look at
-	sync       chan struct{} // the syncer has something to release
-	wg         sync.WaitGroup
-	teller     sync.WaitGroup  // tells the events, the workers' last ones included
-	ctx        context.Context //nolint:containedctx // of the workers, ended by Close
-	cancel     context.CancelFunc
-	events     eventQueue
-	compaction compaction
-	syncs      storeSyncs
-	append     func(...*spool.Record) error // to the log
+	cfg          Config
+	store        store.Store
+	spool        *spool.Spool
+	log          *zap.Logger
+	limits       store.Limits
+	layout       layout  // of files whose size is not known yet
+	largest      int64   // bytes that a file may have
+	window       *window // of the store requests in flight
+	putPatience  patience
+	partPatience patience
+	crew         chan func()   // takes a round where a goroutine is idle
+	wake         chan struct{} // the dispatcher has something to look at
+	sync         chan struct{} // the syncer has something to release
+	wg           sync.WaitGroup
+	teller       sync.WaitGroup  // tells the events, the workers' last ones included
+	ctx          context.Context //nolint:containedctx // of the workers, ended by Close
+	cancel       context.CancelFunc
+	events       eventQueue
+	compaction   compaction
+	syncs        storeSyncs
+	append       func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold
@@ -85,11 +84,8 @@ func New(c Config) (*Uploader, error) {
 	}
 	u := &Uploader{
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
-		slots: make(chan struct{}, c.Requests), parts: make(chan struct{}, max(1, c.Requests*3/4)),
-		retries: make(chan struct{}, max(1, c.Requests/2)),
-		crew:    make(chan func()),
-		wake:    make(chan struct{}, 1), sync: make(chan struct{}, 1),
-		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()), streams: make(chan struct{}, max(1, c.Requests*3/8)),
+		window: newWindow(c.Requests), crew: make(chan func()), wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
 	}
 	u.events.init()

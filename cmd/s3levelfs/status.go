@@ -133,6 +133,9 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		}
 	}
 	line("uploads", "%s", uploads)
+	if r := u.Requests; r.Window < r.Most {
+		line("slowed", "%d of %d requests at a time: the store has asked %d times to slow down", r.Window, r.Most, r.Throttled)
+	}
 	if u.Failed > 0 {
 		line("failed", "%s, retried until they succeed; last error: %s", plural(u.Failed, "change"), u.LastError)
 	}

@@ -78,8 +78,17 @@ type uploadStatus struct {
 	Oldest      time.Time     `json:"oldest,omitzero"`
 	Paused      string        `json:"paused,omitempty"`
 	LastError   string        `json:"last_error,omitempty"`
+	Requests    windowStatus  `json:"requests"`
 	Levels      []levelStatus `json:"levels"`
 	telemetry.SpoolList
+}
+
+// windowStatus is how many requests the uploads may have in flight: fewer than most after the store has asked to slow down.
+type windowStatus struct {
+	Window    int   `json:"window"`
+	Most      int   `json:"most"`
+	InFlight  int   `json:"in_flight"`
+	Throttled int64 `json:"throttled"`
 }
 
 type levelStatus struct {
@@ -93,7 +102,8 @@ func uploadsOf(u uploader.Status) uploadStatus {
 	out := uploadStatus{
 		Open: u.Open, Queued: u.Queued, Sending: u.Sending, Failed: u.Failed, Bytes: u.Bytes,
 		Conflicts: u.Conflicts, Quarantined: u.Counts.Quarantined, BaseLost: u.BaseLost, Oldest: u.Oldest, LastError: u.LastError,
-		Levels: []levelStatus{}, SpoolList: telemetry.SpoolList{Items: itemsOf(u.Items), Kept: keptOf(u.Quarantined)},
+		Requests: windowStatus{u.Requests.Size, u.Requests.Most, u.Requests.InFlight, u.Requests.Throttled},
+		Levels:   []levelStatus{}, SpoolList: telemetry.SpoolList{Items: itemsOf(u.Items), Kept: keptOf(u.Quarantined)},
 	}
 	if u.Paused != nil {
 		out.Paused = u.Paused.Error()

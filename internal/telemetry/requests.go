@@ -25,6 +25,7 @@ type Requests struct {
 type RequestStats struct {
 	Count     map[string]int64 `json:"count"`      // requests by kind
 	Failed    map[string]int64 `json:"failed"`     // those that failed; "absent" and "changed" are answers
+	Throttled int64            `json:"throttled"`  // of those: the store has asked to slow down
 	Sent      int64            `json:"sent_bytes"` // of objects and parts that were taken
 	LastError string           `json:"last_error,omitempty"`
 	ErrorAt   time.Time        `json:"last_error_at,omitzero"`
@@ -50,6 +51,9 @@ func (r *Requests) count(kind string, err error) {
 	r.stats.Count[kind]++
 	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) {
 		r.stats.Failed[kind]++
+		if errors.Is(err, store.ErrThrottled) {
+			r.stats.Throttled++
+		}
 		r.stats.LastError, r.stats.ErrorAt = err.Error(), time.Now()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 )
@@ -61,7 +62,15 @@ func Answer(status int, code string, kind error) Fault {
 
 // SlowDown is S3's throttling.
 func SlowDown() Fault {
-	return Answer(http.StatusServiceUnavailable, "SlowDown", store.ErrTransient)
+	return Answer(http.StatusServiceUnavailable, "SlowDown", store.ErrThrottled)
+}
+
+// RetryAfter is the same with the time that the server asks to wait.
+func RetryAfter(d time.Duration) Fault {
+	f := SlowDown()
+	f.name += ", retry after " + d.String()
+	f.answer.RetryAfter = d
+	return f
 }
 
 // InternalError is S3's own failure.

@@ -38,7 +38,7 @@ func TestShapes(t *testing.T) {
 		cause      error
 		unanswered bool
 	}{
-		{faultstore.SlowDown(), store.ErrTransient, 503, "SlowDown", nil, true},
+		{faultstore.SlowDown(), store.ErrThrottled, 503, "SlowDown", nil, true},
 		{faultstore.InternalError(), store.ErrTransient, 500, "InternalError", nil, true},
 		{faultstore.Denied(), store.ErrPermission, 403, "AccessDenied", nil, false},
 		{faultstore.Precondition(), store.ErrChanged, 412, "PreconditionFailed", nil, false},

@@ -26,6 +26,7 @@ const (
 	codeNotModified     = "NotModified"
 	codePartOrder       = "InvalidPartOrder"
 	codePrecondition    = "PreconditionFailed"
+	codeSlowDown        = "SlowDown"
 )
 
 // failure is the answer with an S3 error code. Op, Key and RequestID are filled
@@ -49,6 +50,8 @@ func failure(code string) *store.Error {
 		e.Status, e.Kind = http.StatusNotModified, store.ErrChanged
 	case codePrecondition:
 		e.Status, e.Kind = http.StatusPreconditionFailed, store.ErrChanged
+	case codeSlowDown:
+		e.Status, e.Kind, e.Unanswered = http.StatusServiceUnavailable, store.ErrThrottled, true
 	}
 	return e
 }

@@ -18,6 +18,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	allow   func(op, key string) error
+	busy    func(op, key string) bool
 	keys    []string // of objects, ordered by bytes
 	objects map[string]*object
 	uploads map[string]*upload
@@ -52,6 +53,14 @@ func (s *Store) SetAllow(allow func(op, key string) error) {
 	s.allow = allow
 }
 
+// SetBusy sets which requests are answered by 503 SlowDown and not carried out, by their op and key or prefix; nil is none. It is
+// called from the goroutine of the request, without locks.
+func (s *Store) SetBusy(busy func(op, key string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = busy
+}
+
 // do runs one request: answer is called with mu held if the caller has the
 // right. The request is logged with what became of it.
 func (s *Store) do(ctx context.Context, r Request, answer func(r *Request) *store.Error) error {
@@ -80,11 +89,14 @@ func (s *Store) do(ctx context.Context, r Request, answer func(r *Request) *stor
 	return nil
 }
 
-// denied asks the permission policy about a request.
+// denied asks whether the bucket is busy, and the permission policy about the request.
 func (s *Store) denied(r Request) *store.Error {
 	s.mu.Lock()
-	allow := s.allow
+	allow, busy := s.allow, s.busy
 	s.mu.Unlock()
+	if busy != nil && busy(r.Op, r.Key) {
+		return failure(codeSlowDown)
+	}
 	if allow == nil || r.Op == op.DeleteMany { // its keys are judged one by one
 		return nil
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -46,11 +48,28 @@ func (c *call) fail(err error) error {
 	}
 	if resp, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		e.RequestID = resp.ServiceRequestID()
+		e.RetryAfter = retryAfter(resp.Response.Header.Get("Retry-After"))
 	}
 	if status == 0 && c.parent.Err() != nil {
 		e.Err = context.Cause(c.parent)
 	}
 	return e
+}
+
+// retryAfter reads the header of that name: seconds, or a date. What is over, not to be understood, or further away than a
+// server that means it would say, is 0. Source: RFC 9110, section 10.2.3.
+func retryAfter(header string) time.Duration {
+	const most = 24 * time.Hour
+	d := time.Duration(0)
+	if n, err := strconv.ParseInt(header, 10, 32); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if at, err := http.ParseTime(header); err == nil {
+		d = time.Until(at)
+	}
+	if d < 0 || d > most {
+		return 0
+	}
+	return d
 }
 
 // cause strips the SDK's wrappers, which repeat operation, request id and URL.
@@ -126,8 +145,9 @@ func kindOfCode(code string) error {
 	case "ConditionalRequestConflict", "PreconditionFailed":
 		return store.ErrChanged
 	case "SlowDown", "Throttling", "ThrottlingException", "RequestThrottled", "RequestLimitExceeded",
-		"TooManyRequestsException", "BandwidthLimitExceeded",
-		"RequestTimeout", "OperationAborted", "InternalError", "ServiceUnavailable",
+		"TooManyRequestsException", "BandwidthLimitExceeded", "ServiceUnavailable":
+		return store.ErrThrottled
+	case "RequestTimeout", "OperationAborted", "InternalError",
 		"BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch":
 		return store.ErrTransient
 	}
@@ -144,7 +164,9 @@ func kindOfStatus(status int) error {
 		return store.ErrCredentials
 	case http.StatusPreconditionFailed, http.StatusNotModified:
 		return store.ErrChanged
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusTemporaryRedirect:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return store.ErrThrottled
+	case http.StatusRequestTimeout, http.StatusTemporaryRedirect:
 		return store.ErrTransient
 	case http.StatusNotImplemented:
 		return store.ErrInvalid

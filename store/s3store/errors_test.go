@@ -43,10 +43,14 @@ func TestKinds(t *testing.T) {
 		{501, "NotImplemented", store.ErrInvalid, 1, false},
 		{301, "PermanentRedirect", store.ErrInvalid, 1, false},
 		{500, "InternalError", store.ErrTransient, 4, true},
-		{503, "SlowDown", store.ErrTransient, 4, true},
+		{503, "SlowDown", store.ErrThrottled, 4, true},
+		{503, "ServiceUnavailable", store.ErrThrottled, 4, true},
+		{503, "", store.ErrThrottled, 4, true},
+		{400, "Throttling", store.ErrThrottled, 4, false},
+		{429, "", store.ErrThrottled, 4, false},
 		{502, "", store.ErrTransient, 4, true},
 		{400, "RequestTimeout", store.ErrTransient, 4, false},
-		{429, "TooManyRequestsException", store.ErrTransient, 4, false},
+		{429, "TooManyRequestsException", store.ErrThrottled, 4, false},
 	} {
 		t.Run(c.code+http.StatusText(c.status), func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +84,9 @@ func TestKinds(t *testing.T) {
 				if !errors.Is(err, c.kind) || !errors.Is(got.Kind, c.kind) {
 					t.Errorf("%s: kind %v, want %v", op, got.Kind, c.kind)
 				}
+				if errors.Is(err, store.ErrThrottled) != errors.Is(c.kind, store.ErrThrottled) {
+					t.Errorf("%s: %v is taken for throttling, or is not", op, err)
+				}
 				if diff := cmp.Diff(want, got, cmp.FilterPath(func(p cmp.Path) bool {
 					return p.Last().String() == ".Kind" || p.Last().String() == ".Err"
 				}, cmp.Ignore())); diff != "" {
@@ -102,7 +109,7 @@ func TestHeadKinds(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]error{
 		404: store.ErrNotExist, 403: store.ErrPermission, 412: store.ErrChanged, 304: store.ErrChanged,
-		500: store.ErrTransient, 503: store.ErrTransient,
+		500: store.ErrTransient, 503: store.ErrThrottled, 429: store.ErrThrottled,
 	} {
 		f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, "") })
 		_, err := open(t, f.URL).Head(t.Context(), "k", store.Cond{})
@@ -132,7 +139,7 @@ func TestHeadExpired(t *testing.T) {
 func TestErrorIn200(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]error{
-		"InternalError": store.ErrTransient, "SlowDown": store.ErrTransient,
+		"InternalError": store.ErrTransient, "SlowDown": store.ErrThrottled,
 		"PreconditionFailed": store.ErrChanged, "AccessDenied": store.ErrPermission,
 	} {
 		f := newFake(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 200, code) })

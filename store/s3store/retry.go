@@ -49,13 +49,18 @@ func (r *retryer) IsErrorRetryable(err error) bool {
 	return errors.Is(kind, store.ErrTransient)
 }
 
-// RetryDelay is "full jitter": uniform in [0, 100 ms·2^i], at most 2 s.
-func (r *retryer) RetryDelay(int, error) (time.Duration, error) {
+// RetryDelay is "full jitter": uniform in [0, 100 ms·2^i], at most 2 s; and as long as the server asks for, within the time of
+// the whole call.
+func (r *retryer) RetryDelay(_ int, err error) (time.Duration, error) {
 	if r.counted == 0 {
 		return 0, nil // the clock's repetition
 	}
 	top := min(retryBase<<min(r.counted-1, 10), retryCap)
-	return rand.N(top), nil //nolint:gosec // jitter needs no secrecy
+	delay := rand.N(top) //nolint:gosec // jitter needs no secrecy
+	if resp, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		delay = max(delay, retryAfter(resp.Response.Header.Get("Retry-After")))
+	}
+	return delay, nil
 }
 
 // GetRetryToken grants every repetition.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/s3levelfs/s3levelfs/uploader"
+)
+
+// told is what status prints of an uploader.
+func told(t *testing.T, u uploader.Status) (human, script string) {
+	t.Helper()
+	s := mountStatus{Uploads: uploadsOf(u)}
+	var b bytes.Buffer
+	writeStatus(&b, &s)
+	text, err := json.Marshal(s.Uploads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), string(text)
+}
+
+// A store that asks to slow down is seen, and how far that has gone.
+func TestStatusOfASlowStore(t *testing.T) {
+	human, script := told(t, uploader.Status{Requests: uploader.Window{Size: 16, Most: 16}})
+	if strings.Contains(human, "slow") || !strings.Contains(script, `"requests":{"window":16,"most":16,"in_flight":0,"throttled":0}`) {
+		t.Errorf("%s\n%s", human, script)
+	}
+	human, script = told(t, uploader.Status{Requests: uploader.Window{Size: 4, Most: 16, InFlight: 3, Throttled: 12}})
+	if !strings.Contains(human, "4 of 16 requests at a time: the store has asked 12 times to slow down") ||
+		!strings.Contains(script, `"requests":{"window":4,"most":16,"in_flight":3,"throttled":12}`) {
+		t.Errorf("%s\n%s", human, script)
+	}
+}
