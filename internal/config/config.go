@@ -55,6 +55,7 @@ type Config struct {
 
 	// How it reports.
 	Notify    string
+	Metrics   string
 	LogLevel  string
 	LogFile   string
 	LogFormat string
@@ -186,6 +187,7 @@ func (c *Config) mountOptions() []Option {
 		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
 		mount("fsync", enumValue{&c.Fsync, []string{"local", "upload"}}, "`WHEN` fsync returns: local (on stable storage here) or upload (in the bucket)"),
 		mount("notify", stringValue{&c.Notify}, "`HOW` you are told of conflicts, failed uploads and lost bases: desktop (by notify-send), or a shell command that finds them in S3LEVELFS_EVENT, _PATH, _OTHER, _ERROR, _MORE and _TEXT"),
+		mount("metrics", stringValue{&c.Metrics}, "answer Prometheus at http://`ADDR`/metrics; without a host in it (:9317) on this machine alone"),
 		mount("on-conflict", enumValue{&c.OnConflict, []string{"keep-both", "overwrite", "fail"}}, "`WHAT` happens when somebody else changed the object meanwhile"),
 	}
 }
