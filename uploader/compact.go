@@ -36,7 +36,7 @@ func (u *Uploader) maybeCompact() {
 		return
 	}
 	u.log.Debug("compacted the spool", zap.Int64("bytes", gain))
-	if err := u.checkpoint(); err != nil {
+	if err := u.rewriteLog(); err != nil {
 		u.log.Error("checkpoint of the log failed", zap.Error(err))
 	}
 }

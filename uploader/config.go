@@ -80,6 +80,8 @@ type Config struct {
 	PinWait time.Duration // Flush waits so long for base bytes; 0 = 5 s
 	PinBase int64         // bytes; of a larger base the store copies what a change leaves alone; 0 = 16 MiB
 
+	Checkpoint time.Duration // changes of files that stay open are uploaded without an fsync, too, so often at most; 0 = they are not
+
 	CloseUpload bool // Flush with changes waits for the store (--close=upload)
 	FsyncUpload bool // Sync waits for the store (--fsync=upload)
 

@@ -59,6 +59,7 @@ func (u *Uploader) overwrite(o *op, now Base) error {
 	if err := u.commit(r); err != nil {
 		return err
 	}
+	u.counts.Conflicts++
 	u.log.Warn("a foreign version will be overwritten", zap.String("key", o.key), zap.String("etag", now.ETag))
 	return nil
 }
@@ -156,6 +157,7 @@ func (u *Uploader) keepTheirs(ctx context.Context, o *op, now Base) error {
 	}
 	u.counts.Conflicts++
 	u.events.add(Event{Kind: Committed, Key: r.Target, ETag: res.ETag, Size: now.Size, Headers: h, From: o.key})
+	u.events.add(Event{Kind: Conflict, Key: o.key, To: r.Target, Theirs: true, ETag: now.ETag, Size: now.Size, LastModified: now.ModTime, Gen: o.gen.id})
 	u.log.Warn("somebody else has changed the object, both are kept", zap.String("key", o.key), zap.String("theirs", r.Target))
 	return nil
 }

@@ -28,6 +28,7 @@ type File struct {
 	base             Base        // what it builds on while top is nil or committed
 	baseKey          string      // where base is: key, but for the time of a move
 	headers          store.Headers
+	checkpoint       checkpoint
 	writers, readers int
 	hold             *Hold // keeps the delete of the base back while holes may be read
 }
@@ -93,6 +94,12 @@ func (f *File) change(ctx context.Context, whole bool, s span, do func(*spool.Co
 	deadline := time.Now().Add(roomWait)
 	for range writeRetries {
 		g, err := f.writable(ctx, whole)
+		if errors.Is(err, errCheckpoint) {
+			if err = f.u.sealCheckpoint(f, g); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -122,7 +129,8 @@ func (u *Uploader) awaitRoom(ctx context.Context, deadline time.Time) bool {
 }
 
 // writable is the open generation on top of the stack, made if need be, and marked as
-// written before it is: a seal in between shows as ErrSealed, never as a loss.
+// written before it is: a seal in between shows as ErrSealed, never as a loss. errCheckpoint: it has to be
+// sealed first.
 func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 	u := f.u
 	u.mu.Lock()
@@ -132,6 +140,9 @@ func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 	}
 	if f.lost {
 		f.lost, f.base = false, Base{}
+	}
+	if err := u.changing(f); err != nil {
+		return f.top, err
 	}
 	if g := f.top; g == nil || g.content.Sealed() {
 		if g != nil { // a seal whose record is not in the log yet: nothing may stand on top of it before

@@ -197,9 +197,12 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	r.Flags |= flagSealed
 	r.Extents = extents
 	recs := append(append([]*spool.Record{r}, o.dirtyParts()...), u.supersede(o)...)
-	o.notBefore = u.settled(o, g.file != nil && g.file.writers > 0)
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)
+	}
+	o.notBefore = u.settled(o, g.file != nil && g.file.writers > 0)
+	if g.file != nil {
+		o.notBefore = g.file.checkpoint.sealed(o.notBefore)
 	}
 	u.unblock(o.key)
 	o.since, o.err, o.rounds = time.Now(), nil, 0
@@ -302,25 +305,11 @@ func (f *File) Sync(ctx context.Context) error {
 		return f.syncUpload(ctx)
 	}
 	if g != nil {
-		if err := u.logSynced(g); err != nil {
+		if err := u.logFsynced(g); err != nil {
 			return err
 		}
 	}
 	return u.spool.Sync(ctx)
-}
-
-// logSynced lists the bytes of an open generation as they are, so that a crash keeps them.
-func (u *Uploader) logSynced(g *generation) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if g.op == nil || g.op.is(flagSealed) || !g.written && !g.unwritten() {
-		return nil
-	}
-	g.size = g.content.Size()
-	r := g.op.record(spool.TypeSynced)
-	r.Flags &^= flagEmpty | flagUnflushed
-	r.Extents = g.content.Extents()
-	return u.commit(r)
 }
 
 func (f *File) syncUpload(ctx context.Context) error {
@@ -350,7 +339,9 @@ func (f *File) Release(ctx context.Context, write bool) error {
 	last := false
 	if write {
 		f.writers--
-		last = f.writers == 0
+		if last = f.writers == 0; last {
+			f.checkpoint.forget()
+		}
 	} else {
 		f.readers--
 	}

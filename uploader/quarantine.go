@@ -32,6 +32,9 @@ func (u *Uploader) quarantine(l lostPut) error {
 	if err := u.commit(append(recs, q)...); err != nil {
 		return err
 	}
+	u.log.Warn("a file was being written when the mount ended: what there is of it stays in the spool and is not uploaded",
+		zap.String("key", o.key), zap.String("gen", l.gen.id), zap.Int64("size", l.size))
+	u.events.add(Event{Kind: Kept, Key: o.key, Size: l.size, Gen: l.gen.id})
 	for _, x := range again {
 		n := u.fold.ops[x.as]
 		n.unsure, n.confirmed, n.carried, n.replaced = x.o.unsure, x.o.confirmed, x.o.carried, x.o.replaced

@@ -50,6 +50,17 @@ func (u *Uploader) Kept() []Quarantined {
 	return kept
 }
 
+// KeptAt lists what of a key is never uploaded by itself, the newest last.
+func (u *Uploader) KeptAt(key string) []Quarantined {
+	u.mu.Lock()
+	none := len(u.fold.quar) == 0
+	u.mu.Unlock()
+	if none {
+		return nil
+	}
+	return slices.DeleteFunc(u.Kept(), func(q Quarantined) bool { return q.Key != key })
+}
+
 // RetryKeys lets what has failed at keys be tried at once and tells how much that is; a key that ends in "/" stands for all
 // below it, none at all for everything. Where something is tried a pause ends, and levels that refuse are asked again.
 func (u *Uploader) RetryKeys(keys ...string) int {

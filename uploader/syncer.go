@@ -12,7 +12,7 @@ import (
 const (
 	releaseEvery = time.Second     // group syncs of what has been committed
 	lastSync     = 5 * time.Second // Close waits so long for one
-	logTooLarge  = 16 << 20        // bytes of log, mostly dead, that call for a checkpoint
+	logTooLarge  = 16 << 20        // bytes of log, mostly dead, that call for a new one
 	recordSize   = 512             // bytes, what a live operation takes in a log about
 )
 
@@ -28,7 +28,7 @@ func (u *Uploader) syncLoop() {
 			return
 		}
 		u.drainTrash(u.ctx)
-		u.maybeCheckpoint()
+		u.maybeRewriteLog()
 		u.maybeCompact()
 	}
 }
@@ -54,18 +54,18 @@ func (u *Uploader) drainTrash(ctx context.Context) {
 	u.released = time.Now()
 }
 
-// maybeCheckpoint rewrites the log when it is empty of meaning or mostly so. What it refers to is put on the disk
+// maybeRewriteLog rewrites the log when it is empty of meaning or mostly so. What it refers to is put on the disk
 // before, so that those who wait for mu wait for the new log alone.
-func (u *Uploader) maybeCheckpoint() {
-	if !u.checkpointDue() {
+func (u *Uploader) maybeRewriteLog() {
+	if !u.rewriteDue() {
 		return
 	}
-	if err := u.checkpoint(); err != nil {
-		u.log.Error("checkpoint of the log failed", zap.Error(err))
+	if err := u.rewriteLog(); err != nil {
+		u.log.Error("rewriting the log failed", zap.Error(err))
 	}
 }
 
-func (u *Uploader) checkpoint() error {
+func (u *Uploader) rewriteLog() error {
 	if err := u.spool.Sync(u.ctx); err != nil {
 		return nil // the spool has logged it
 	}
@@ -74,7 +74,7 @@ func (u *Uploader) checkpoint() error {
 	return u.spool.Checkpoint(u.snapshot())
 }
 
-func (u *Uploader) checkpointDue() bool {
+func (u *Uploader) rewriteDue() bool {
 	_, logBytes := u.spool.Usage()
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -102,13 +102,14 @@ const (
 	LevelDenied                      // Key is the level's prefix
 	LevelProved                      // Key is the level's prefix
 	ForeignGone                      // the base had been deleted; ours was kept
+	Kept                             // what a crash left of an open file is in quarantine; Key may be there as it was closed last
 )
 
 // String gives the kind as a lower-case word.
 func (k EventKind) String() string {
 	names := [...]string{
 		"", "committed", "removed", "reappeared", "conflict", "failed",
-		"base-lost", "level-denied", "level-proved", "foreign-gone",
+		"base-lost", "level-denied", "level-proved", "foreign-gone", "quarantined",
 	}
 	if int(k) < len(names) {
 		return names[k]
@@ -120,7 +121,8 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind         EventKind
 	Key          string
-	To           string // Conflict: where ours is
+	To           string // Conflict: where ours is, or with Theirs, where theirs is
+	Theirs       bool   // Conflict: ours is about to replace theirs at Key, which was copied to To
 	From         string // Committed: a copy, of this key
 	ETag         string // Committed
 	Size         int64  // Committed

@@ -31,6 +31,7 @@ func (s *session) openNotify() {
 // event is told of all that the uploader does or finds.
 func (s *session) event(e uploader.Event) {
 	s.vfs.Event(e)
+	s.seen.Count(e.Kind.String())
 	if s.notices == nil {
 		return
 	}
@@ -49,11 +50,13 @@ func (s *session) event(e uploader.Event) {
 		s.notices.Stored(n.Path)
 		return
 	case uploader.Conflict:
-		n.Kind, n.Other = notify.Conflict, path(e.To)
+		n.Kind, n.Other, n.Theirs = notify.Conflict, path(e.To), e.Theirs
 	case uploader.Failed:
 		n.Kind = notify.Failed
 	case uploader.BaseLost:
 		n.Kind = notify.BaseLost
+	case uploader.Kept:
+		n.Kind = notify.Quarantined
 	default:
 		return
 	}

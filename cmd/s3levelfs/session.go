@@ -44,6 +44,7 @@ type session struct {
 	vfs      *vfs.FS
 	notifier *fs.Notifier
 	notices  *notify.Notifier // nil: nobody wants them
+	seen     telemetry.EventCounts
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
@@ -109,6 +110,9 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 		return nil, err
 	}
 	if err := s.publish(); err != nil {
+		return nil, err
+	}
+	if err := s.serveMetrics(); err != nil {
 		return nil, err
 	}
 	return s, s.mount()

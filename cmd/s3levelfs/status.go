@@ -31,6 +31,7 @@ type mountStatus struct {
 	SpoolKeep  int64                  `json:"spool_keep_free"`       // bytes of them that are left to others
 	SpoolLimit int64                  `json:"spool_limit,omitempty"` // bytes; 0 = none
 	Uploads    uploadStatus           `json:"uploads"`
+	Events     map[string]int64       `json:"events,omitempty"` // what has happened to files since the mount, by kind
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
 }
@@ -143,6 +144,9 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		if it.Error != "" {
 			line("", "%s: %s (%s)", printable(it.Key), it.Error, it.State)
 		}
+	}
+	if u.Conflicts > 0 {
+		line("conflicts", "%d since the mount: somebody else had changed the file, too; look for \"(conflict \" in names, or in the log", u.Conflicts)
 	}
 	for _, k := range u.Kept {
 		line("kept", "%s (%s, %s): not uploaded by itself", printable(k.Key), k.Reason, bytesText(k.Size))

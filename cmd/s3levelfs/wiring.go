@@ -23,7 +23,7 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 	c := uploader.Config{
 		Store: s.backend.store, Spool: s.spool, Recovery: recovery, Base: vfs.NewBase(s.cache), Stored: vfs.Keep(s.cache),
 		Log: s.log.Named("uploader"), Settle: settle, PinBase: cfg.PinBase, Attempts: cfg.MaxAttempts,
-		CloseUpload: cfg.Close == "upload", FsyncUpload: cfg.Fsync == "upload",
+		CloseUpload: cfg.Close == "upload", FsyncUpload: cfg.Fsync == "upload", Checkpoint: cfg.Checkpoint,
 		OnConflict: map[string]uploader.ConflictPolicy{
 			"keep-both": uploader.KeepBoth, "overwrite": uploader.Overwrite, "fail": uploader.Fail,
 		}[cfg.OnConflict],

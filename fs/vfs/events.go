@@ -25,10 +25,13 @@ func (v *FS) Event(e uploader.Event) {
 	case uploader.Reappeared, uploader.ForeignGone:
 		v.unsure(e.Key)
 	case uploader.Conflict:
-		v.conflict(e)
+		v.conflicts.note(e.Key, e.To)
+		if !e.Theirs {
+			v.conflict(e)
+		}
 	case uploader.Failed, uploader.BaseLost:
 		v.tell(e.Key, false)
-	case uploader.LevelDenied, uploader.LevelProved:
+	case uploader.LevelDenied, uploader.LevelProved, uploader.Kept:
 	}
 }
 
@@ -98,6 +101,7 @@ func (v *FS) rememberBlind(obj store.Object) {
 func (v *FS) removed(e uploader.Event) {
 	v.attrs.Forget(e.Key)
 	v.blind.Remove(e.Key)
+	v.conflicts.end(e.Key)
 	if dir, isDir := strings.CutSuffix(e.Key, "/"); isDir {
 		// Only rmdir and a rename of the directory remove a marker.
 		if info, ok := v.up.Lookup(dir); !ok || info.Kind != uploader.KindDir {

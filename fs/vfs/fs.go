@@ -49,6 +49,7 @@ type FS struct {
 	warned  *lru.Cache[string, struct{}]     // archived objects that the log has named
 
 	crossings crossings
+	conflicts conflicts
 
 	mu       sync.Mutex
 	open     map[string]*openFile   // by the key that they have now

@@ -58,14 +58,11 @@ func (v *FS) fact(n *node, name string) string {
 	case "identity":
 		return v.policy.Identity().ID
 	case "state":
-		if n.info != nil {
-			return n.info.State.String()
-		}
-		return "clean"
+		return v.stateOf(n)
 	case "error":
-		if n.info != nil && n.info.Err != nil {
-			return n.info.Err.Error()
-		}
+		return v.errorOf(n)
+	case "conflict":
+		return v.conflictOf(n)
 	case "etag":
 		switch {
 		case n.obj != nil:

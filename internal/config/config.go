@@ -46,6 +46,7 @@ type Config struct {
 	KeepFree    KeepFree
 	Settle      time.Duration
 	PinBase     int64
+	Checkpoint  time.Duration
 	UploadLimit int64
 	StopTimeout time.Duration
 	Close       string
@@ -54,6 +55,7 @@ type Config struct {
 
 	// How it reports.
 	Notify    string
+	Metrics   string
 	LogLevel  string
 	LogFile   string
 	LogFormat string
@@ -179,11 +181,13 @@ func (c *Config) mountOptions() []Option {
 		mount("spool-keep-free", freeValue{&c.KeepFree}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
 		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
 		mount("pin-base", sizeValue{&c.PinBase, 5 << 20, 1 << 50}, "`SIZE` of a stored file up to which a change fetches all of it before close; of larger ones the store copies what is unchanged"),
+		mount("checkpoint", durationValue{&c.Checkpoint, 0, 1000 * time.Hour}, "upload files that stay open every `TIME` also where they are not fsynced; 0: only at an fsync, 2s after it and at most every 30s"),
 		mount("upload-limit", sizeValue{&c.UploadLimit, 0, 1 << 50}, "upload at most `SIZE` a second, at least 64KiB; 0: as fast as it goes"),
 		mount("stop-timeout", durationValue{&c.StopTimeout, 0, 24 * time.Hour}, "`TIME` that uploads get after SIGTERM or Ctrl-C; what is left stays in the spool; 0: until all is uploaded or has failed"),
 		mount("close", enumValue{&c.Close, []string{"spool", "upload"}}, "`WHEN` close returns: spool (kept on this machine) or upload (in the bucket, its error returned)"),
 		mount("fsync", enumValue{&c.Fsync, []string{"local", "upload"}}, "`WHEN` fsync returns: local (on stable storage here) or upload (in the bucket)"),
 		mount("notify", stringValue{&c.Notify}, "`HOW` you are told of conflicts, failed uploads and lost bases: desktop (by notify-send), or a shell command that finds them in S3LEVELFS_EVENT, _PATH, _OTHER, _ERROR, _MORE and _TEXT"),
+		mount("metrics", stringValue{&c.Metrics}, "answer Prometheus at http://`ADDR`/metrics; without a host in it (:9317) on this machine alone"),
 		mount("on-conflict", enumValue{&c.OnConflict, []string{"keep-both", "overwrite", "fail"}}, "`WHAT` happens when somebody else changed the object meanwhile"),
 	}
 }

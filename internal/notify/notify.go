@@ -17,15 +17,18 @@ const (
 	Conflict Kind = "conflict"  // somebody else has changed the file: ours is kept beside it, under Other
 	Failed   Kind = "failed"    // it can not be uploaded for now
 	BaseLost Kind = "base-lost" // what was changed is gone from the store: the changes stay in the spool
+
+	Quarantined Kind = "quarantined" // it was being written when the mount died: what there is stays in the spool
 )
 
 // Event is one thing to tell.
 type Event struct {
-	Kind  Kind
-	Path  string // of the file
-	Other string // Conflict: where ours is
-	Err   string // Failed, BaseLost
-	More  int    // events that are not told by themselves
+	Kind   Kind
+	Path   string // of the file
+	Other  string // Conflict: where ours is
+	Theirs bool   // Conflict: Other is theirs, ours is at Path
+	Err    string // Failed, BaseLost
+	More   int    // events that are not told by themselves
 }
 
 // Limits on what a person is told and a command may take.
@@ -129,6 +132,9 @@ func (e Event) Title() string {
 		return "Two versions of a file are kept"
 	case BaseLost:
 		return "Changes of a file can not be stored"
+	case Quarantined:
+		return "Half of a file is kept"
+	case Failed:
 	}
 	return "A file can not be uploaded yet"
 }
@@ -138,9 +144,15 @@ func (e Event) Text() string {
 	var text string
 	switch e.Kind {
 	case Conflict:
-		text = fmt.Sprintf("%q was changed by somebody else, too: yours is %q", e.Path, e.Other)
+		whose := "yours"
+		if e.Theirs {
+			whose = "theirs"
+		}
+		text = fmt.Sprintf("%q was changed by somebody else, too: %s is %q", e.Path, whose, e.Other)
 	case BaseLost:
 		text = fmt.Sprintf("%q was replaced or removed while you changed parts of it: `s3levelfs spool export` gives what is yours", e.Path)
+	case Quarantined:
+		text = fmt.Sprintf("%q was being written when s3levelfs died: `s3levelfs spool export` gives what there is", e.Path)
 	default:
 		text = fmt.Sprintf("%q is kept in the spool and tried again: %s", e.Path, e.Err)
 	}

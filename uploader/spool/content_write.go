@@ -170,19 +170,10 @@ func (c *Content) needOwn() error {
 	return nil
 }
 
-// fillOwn makes st as long as the content and copies what is in segments. A recovery takes a data file for what the
-// generation last was: so st gets its name when it has everything.
+// fillOwn makes st as long as the content and copies what is in segments, and the small pieces of older data files where
+// there are many. A recovery takes a data file for what the generation last was: so st gets its name when it has everything.
 func (c *Content) fillOwn(st *storage) error {
-	var moved []extent
-	n := int64(0)
-	if !c.sealed {
-		for x := range c.m.within(0, c.m.size) {
-			if x.kind == KindSegment {
-				moved = append(moved, x)
-				n += x.len
-			}
-		}
-	}
+	moved, n := c.movable()
 	if err := c.s.reserve(st, n); err != nil {
 		return err
 	}
@@ -203,6 +194,34 @@ func (c *Content) fillOwn(st *storage) error {
 	c.frames = 0
 	c.s.marked(st)
 	return nil
+}
+
+// A content that is written to at random between seals, for days, is left in pieces all over the data files of the
+// generations before. Each record lists them. When there are more than maxPieces, those up to
+// pieceSize bytes are put together.
+const (
+	maxPieces = 1024
+	pieceSize = 64 << 10
+)
+
+// movable lists what moves into the own data file, of n bytes in all. Nothing of a sealed content does: its record names
+// the place. The caller holds mu.
+func (c *Content) movable() (moved []extent, n int64) {
+	if c.sealed {
+		return nil, 0
+	}
+	pieces := 0
+	for _, chunk := range c.m.chunks {
+		pieces += len(chunk)
+	}
+	tidy := pieces > maxPieces
+	for x := range c.m.within(0, c.m.size) {
+		if x.kind == KindSegment || tidy && x.kind == KindFile && x.len <= pieceSize {
+			moved = append(moved, x)
+			n += x.len
+		}
+	}
+	return moved, n
 }
 
 func removeHidden(st *storage) error {
