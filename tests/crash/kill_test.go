@@ -89,7 +89,7 @@ func objectPath(name string) string {
 // mountAgain mounts; every other time large files are changed by copies of the parts that stay.
 func (h *history) mountAgain(round int) {
 	options := []string{
-		"--bucket", rig.Bucket, "--endpoint", h.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity, "--log-level", "warn",
+		"--bucket", rig.Bucket, "--endpoint", h.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity, "--log-level", "debug",
 	}
 	if round%2 == 1 {
 		options = append(options, "--pin-base", "16MiB")
@@ -132,18 +132,31 @@ func (h *history) round(n int, a aim) {
 	h.proxy.SetDelay(0)
 	for _, w := range h.crew {
 		wg.Go(func() {
-			w.check(h.load.dir, func(o outcome, what string) { h.found(o, "round "+strconv.Itoa(n)+", "+a.name+": "+what) })
+			w.check(h.load.dir, func(o outcome, name, what string) {
+				h.found(o, name, "round "+strconv.Itoa(n)+", "+a.name+": "+what)
+			})
 		})
 	}
 	wg.Wait()
 	h.proxy.Take()
 }
 
-func (h *history) found(o outcome, what string) {
+func (h *history) found(o outcome, name, what string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.bad[o]++
 	h.t.Error([...]string{"", "lost: ", "corrupt: ", "resurrected: "}[o] + what)
+	log, err := os.ReadFile(filepath.Join(h.top, "mount.log"))
+	if err != nil {
+		h.t.Error(err)
+	}
+	var of []string // the last lines about the file
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "/"+name+`"`) || strings.Contains(line, "replayed") {
+			of = append(of, line)
+		}
+	}
+	h.t.Logf("the daemon's log:\n%s", strings.Join(of[max(0, len(of)-30):], ""))
 }
 
 // discardKept: what was not closed is kept and named, each as what it is; then it may go.
@@ -164,7 +177,7 @@ func (h *history) discardKept() {
 	}
 	for _, k := range spools[0].Kept {
 		if k.Reason != "quarantined" {
-			h.found(corrupt, k.Key+" is "+k.Reason)
+			h.found(corrupt, filepath.Base(k.Key), k.Key+" is "+k.Reason)
 		}
 		run("spool", "discard", k.Generation, "--yes")
 		h.kept++
@@ -182,7 +195,7 @@ func (h *history) compareBucket() {
 				want[f.path] = true
 			}
 		}
-		w.check(dir, func(o outcome, what string) { h.found(o, "in the bucket: "+what) })
+		w.check(dir, func(o outcome, name, what string) { h.found(o, name, "in the bucket: "+what) })
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -190,7 +203,7 @@ func (h *history) compareBucket() {
 	}
 	for _, e := range entries {
 		if !want[e.Name()] && !strings.HasPrefix(e.Name(), ".s3levelfs-probe-") {
-			h.found(resurrected, "the bucket has "+e.Name()+", which nobody left there")
+			h.found(resurrected, e.Name(), "the bucket has "+e.Name()+", which nobody left there")
 		}
 	}
 }

@@ -42,8 +42,9 @@ type worker struct {
 	big    []*file
 	moving *move // the rename that did not end
 	ops    map[string]int
-	count  int // files closed with changes
-	synced int // of them with fsync before
+	count  int      // files closed with changes
+	synced int      // of them with fsync before
+	trace  []string // what was done last
 }
 
 func newWorker(l *load, n int, seed uint64) *worker {
@@ -165,10 +166,16 @@ func (w *worker) truncate(f *file, large bool) error {
 	return w.change(f, "truncate", p, func() (bool, error) { return false, os.Truncate(w.path(f), int64(n)) })
 }
 
+// note keeps what was done, for messages.
+func (w *worker) note(op string, f *file, more ...any) {
+	w.trace = append(w.trace[max(0, len(w.trace)-40):], fmt.Sprintln(append([]any{op, f.path}, more...)...))
+}
+
 // change runs an operation that leaves p in a file. do tells whether p was synced, though it may fail afterwards.
 func (w *worker) change(f *file, op string, p []byte, do func() (synced bool, err error)) error {
 	before := w.begun(f.path)
 	synced, err := do()
+	w.note(op, f, len(f.bytes), "->", len(p), "synced", synced, err)
 	switch {
 	case err != nil && synced:
 		f.settle(p, true)
@@ -213,7 +220,9 @@ func (w *worker) replace(f *file) error {
 }
 
 func (w *worker) rename(from, to *file) error {
-	if err := os.Rename(w.path(from), w.path(to)); err != nil {
+	err := os.Rename(w.path(from), w.path(to))
+	w.note("rename", from, len(from.bytes), "to", to.path, to.present, len(to.bytes), err)
+	if err != nil {
 		w.moving = &move{from: from, to: to, data: from.sum(), old: to.sum()}
 		to.unsure(from.bytes, true)
 		from.unsure(nil, false)
@@ -243,7 +252,9 @@ func (w *worker) temp(f *file) *file {
 }
 
 func (w *worker) unlink(f *file) error {
-	if err := os.Remove(w.path(f)); err != nil {
+	err := os.Remove(w.path(f))
+	w.note("unlink", f, len(f.bytes), err)
+	if err != nil {
 		f.unsure(nil, false)
 		return err
 	}
@@ -271,17 +282,21 @@ func (w *worker) writeFile(f *file, flags int, p []byte) (synced bool, err error
 }
 
 // check compares all files of the worker with the model.
-func (w *worker) check(dir string, bad func(outcome, string)) {
+func (w *worker) check(dir string, bad func(o outcome, name, what string)) {
+	tell := func(f *file, o outcome, what string) {
+		if o != right {
+			bad(o, f.path, what+"; the worker's last operations:\n\t"+strings.Join(w.trace, "\t"))
+		}
+	}
 	for _, f := range w.files() {
 		f.begun = -1
-		if o, what := f.check(dir); o != right {
-			bad(o, what)
-		}
+		o, what := f.check(dir)
+		tell(f, o, what)
 	}
 	if w.moving != nil {
-		if o, what := w.moving.check(); o != right {
-			bad(o, what)
-		}
+		o, what := w.moving.check()
+		tell(w.moving.from, o, what)
 		w.moving = nil
 	}
+	w.trace = append(w.trace, "killed\n")
 }
