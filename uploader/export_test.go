@@ -134,3 +134,32 @@ func (u *Uploader) Operations() int {
 	defer u.mu.Unlock()
 	return len(u.fold.ops)
 }
+
+// Watch has each append to the log told before it, which may refuse it, and after it. Both are called with mu held.
+func (u *Uploader) Watch(before func() error, after func([]*spool.Record)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.append = func(recs ...*spool.Record) error {
+		if err := before(); err != nil {
+			return err
+		}
+		err := u.spool.Append(recs...)
+		if err == nil {
+			after(recs)
+		}
+		return err
+	}
+}
+
+// Frozen runs f while nothing is logged.
+func (u *Uploader) Frozen(f func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f()
+}
+
+// Die ends all that waits; Kill has to follow. Called with mu held.
+func (u *Uploader) Die() {
+	u.closed = true
+	u.cancel()
+}

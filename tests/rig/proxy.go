@@ -26,6 +26,8 @@ type Proxy struct {
 	judge    func(*http.Request) int // nil = pass; else a status that is not 0 is answered
 	code     string                  // of those answers; "" = the usual one of the status
 	skew     time.Duration           // of its clock, when it judges signatures; 0 = it does not
+
+	triggers triggers
 }
 
 // Request is one request that passed.
@@ -59,7 +61,7 @@ func StartProxy(t *testing.T, endpoint string) *Proxy {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
 		ErrorLog:     nil,
 	}
-	srv := &http.Server{Handler: p.handler(rp), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{Handler: p.triggers.watch(p.handler(rp)), ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return p
