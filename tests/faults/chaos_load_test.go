@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,18 @@ type chaosWriter struct {
 	rnd       *rand.Rand
 	files     map[string][]byte
 	made      uint64 // contents
+	did       []string
 	root, pub *os.Root
+}
+
+// note remembers what was done.
+func (x *chaosWriter) note(format string, args ...any) {
+	x.did = append(x.did, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// wrong fails the test, with what was done before.
+func (x *chaosWriter) wrong(format string, args ...any) {
+	x.t.Errorf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(x.did[max(0, len(x.did)-300):], "\n"))
 }
 
 // work does one thing after the other.
@@ -72,8 +84,8 @@ func (x *chaosWriter) some() string {
 
 // tolerated notes an error that is no surprise; another fails the test.
 func (x *chaosWriter) tolerated(what string, err error) {
-	if !errors.Is(err, unix.EIO) {
-		x.t.Errorf("%s by %d: %v", what, x.n, err)
+	if x.note("%s: %v", what, err); !errors.Is(err, unix.EIO) {
+		x.wrong("%s by %d: %v", what, x.n, err)
 	}
 }
 
@@ -86,11 +98,12 @@ func (x *chaosWriter) save(name string, flags int, change func(*os.File) error) 
 		return false
 	}
 	if err := x.times.of("write", func() error { return change(f) }); err != nil {
-		x.t.Errorf("write %s: %v", name, err)
+		x.wrong("write %s: %v", name, err)
 	}
 	if err := x.times.of("close", f.Close); err != nil {
-		x.t.Errorf("close %s: %v", name, err)
+		x.wrong("close %s: %v", name, err)
 	}
+	x.note("saved %s, flags %#x", name, flags)
 	return true
 }
 
@@ -152,12 +165,15 @@ func (x *chaosWriter) rename() {
 	if x.rnd.IntN(2) == 0 {
 		to = x.some()
 	}
+	x.note("rename %s %s", from, to)
 	err := x.times.of("rename", func() error { return x.root.Rename(from, to) })
+	x.note("done")
 	if err != nil {
 		x.tolerated("rename", err)
-		if x.exists(from) {
+		if there := x.exists(from); there {
 			return
 		}
+		x.note("made all the same")
 	}
 	if from != to {
 		x.files[to] = x.files[from]
@@ -170,7 +186,9 @@ func (x *chaosWriter) remove() {
 	if name == "" {
 		return
 	}
+	x.note("unlink %s", name)
 	err := x.times.of("unlink", func() error { return x.root.Remove(name) })
+	x.note("done")
 	if err != nil {
 		x.tolerated("unlink", err)
 		if x.exists(name) {
@@ -200,7 +218,7 @@ func (x *chaosWriter) readOne() {
 	if err != nil {
 		x.tolerated("read "+name, err)
 	} else if !bytes.Equal(got, x.files[name]) {
-		x.t.Errorf("%s of %d: wrong bytes: %d, want %d, first difference at %d", name, x.n, len(got), len(x.files[name]), differ(got, x.files[name]))
+		x.wrong("%s of %d: wrong bytes: %d, want %d, first difference at %d", name, x.n, len(got), len(x.files[name]), differ(got, x.files[name]))
 	}
 }
 
@@ -245,13 +263,14 @@ func (x *chaosWriter) list() {
 	}
 	defer func() { _ = dir.Close() }() // opened for reading
 	var names []string
+	x.note("list")
 	if err := x.times.of("list", func() (err error) { names, err = dir.Readdirnames(-1); return err }); err != nil {
 		x.tolerated("list", err)
 		return
 	}
 	slices.Sort(names)
 	if want := slices.Sorted(maps.Keys(x.files)); !slices.Equal(names, want) {
-		x.t.Errorf("directory %d lists %q, want %q", x.n, names, want)
+		x.wrong("directory %d lists %q, want %q", x.n, names, want)
 	}
 }
 

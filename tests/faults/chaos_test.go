@@ -1,11 +1,13 @@
 package faults
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +51,9 @@ func promised() map[string]time.Duration {
 func TestChaos(t *testing.T) {
 	how := troubleOf(t)
 	seed := rand.Uint64()
+	if s := os.Getenv("S3LEVELFS_CHAOS_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
 	t.Logf("seed %d, %+v", seed, how)
 	w := newWorld(t, "--memory", "16MiB", "--metadata-ttl", "1s")
 	write(t, w.path("private", "first"), "proves the level")
@@ -156,8 +161,16 @@ func (c *chaosLoad) compare(t *testing.T, writers []*chaosWriter) {
 		keys[i] = strings.TrimPrefix(keys[i], prefix)
 	}
 	slices.Sort(keys)
-	if names := slices.Sorted(maps.Keys(want)); !slices.Equal(keys, names) {
-		t.Errorf("the bucket has\n%q\nwant\n%q", keys, names)
+	requests := c.proxy.Take()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if i, ok := slices.BinarySearch(keys, name); ok {
+			keys = slices.Delete(keys, i, i+1)
+		} else {
+			t.Errorf("%s is not in the bucket\n%s", name, storyOf(name, writers, requests))
+		}
+	}
+	for _, name := range keys {
+		t.Errorf("%s is in the bucket, but was removed or is nobody's\n%s", name, storyOf(name, writers, requests))
 	}
 	bytes := 0
 	for name, data := range want {
@@ -173,4 +186,23 @@ func (c *chaosLoad) compare(t *testing.T, writers []*chaosWriter) {
 		}
 	}
 	t.Logf("%d files of %d bytes are right", len(want), bytes)
+}
+
+// storyOf is what programs and requests did to a file.
+func storyOf(name string, writers []*chaosWriter, requests []rig.Request) string {
+	var lines []string
+	for _, x := range writers {
+		file, ok := strings.CutPrefix(name, fmt.Sprintf("w%d/", x.n))
+		for _, line := range x.did {
+			if ok && strings.Contains(line, file) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	for _, r := range requests {
+		if strings.HasSuffix(r.Path, name) || strings.HasSuffix(r.Source, name) || r.Op() == "DeleteObjects" {
+			lines = append(lines, r.String())
+		}
+	}
+	return strings.Join(lines, "\n")
 }

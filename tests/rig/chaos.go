@@ -148,6 +148,10 @@ type lateWriter struct {
 
 // WriteHeader comes before any byte of the answer.
 func (w *lateWriter) WriteHeader(code int) {
+	if code < http.StatusOK { // 100: the answer is still to come
+		w.statusWriter.WriteHeader(code)
+		return
+	}
 	switch w.fate {
 	case fateStalledAfter:
 		w.chaos.stall(w.request)

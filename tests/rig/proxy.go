@@ -77,7 +77,7 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 			if write {
 				p.writing--
 			}
-			seen.Status, seen.Sent = status.status, status.sent
+			seen.Status, seen.Sent, seen.Ended = status.status, status.sent, time.Now()
 			p.requests = append(p.requests, seen)
 		}()
 		if down {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, which the runtime
+	// does not count, and what it goes beyond a limit before it has collected.
+	memoryBeside = 36 << 20
+	memoryEvery  = 5 * time.Second
+)
+
+// boundMemory keeps what the process has resident below the read cache's size (bytes) and 64 MiB as long as what is in use
+// fits: without it garbage may take as much again. GOMEMLIMIT, where it is set, says otherwise. It returns when ctx ends.
+func boundMemory(ctx context.Context, cache int64) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	tick := time.NewTicker(memoryEvery)
+	defer tick.Stop()
+	for was := int64(0); ; {
+		metrics.Read(live)
+		if limit := memoryLimit(cache, live[0].Value.Uint64()); limit != was { // setting it stops the world
+			debug.SetMemoryLimit(limit)
+			was = limit
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// memoryLimit is the limit for a process in which so many bytes are in use: a quarter more at least, for a limit below what is
+// in use would leave the collector no end.
+func memoryLimit(cache int64, live uint64) int64 {
+	needed := int64(min(live, math.MaxInt64/2)) //nolint:gosec // bounded
+	return max(cache+memoryBeside, needed+needed/4)
+}
