@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,7 +51,8 @@ func sweepFaults() []faultstore.Fault {
 // of a request, also with a crash: the bucket ends equal to what the programs did, nothing is pending or in a conflict copy,
 // and names come back only where the store refuses their removal.
 func TestFaultSweep(t *testing.T) {
-	var cases atomic.Int64
+	var mu sync.Mutex
+	cases, all := map[string]int{}, 0
 	t.Run("all", func(t *testing.T) {
 		for _, f := range sweepFaults() {
 			ops := faultstore.AnyOp
@@ -61,15 +62,34 @@ func TestFaultSweep(t *testing.T) {
 			for _, times := range []int{1, 5} {
 				t.Run(fmt.Sprint(f, "-", times), func(t *testing.T) {
 					t.Parallel()
-					for n := 1; sweepOnce(t, faultstore.Rule{Op: ops, Nth: n, Count: times, Fault: f}, crashAfter(n)); n++ {
-						cases.Add(1)
+					for n := 1; ; n++ {
+						call := sweepOnce(t, faultstore.Rule{Op: ops, Nth: n, Count: times, Fault: f}, crashAfter(n))
+						if call == "" {
+							return
+						}
+						mu.Lock()
+						cases[call]++
+						all++
+						mu.Unlock()
 					}
 				})
 			}
 		}
 	})
-	t.Logf("%d cases", cases.Load())
+	t.Logf("%d cases: %v", all, cases)
+	for _, call := range []string{
+		op.Head, op.Get, op.Put, op.Copy, op.Delete, op.DeleteMany, op.Create, op.UploadPart, op.CopyPart, op.Complete,
+	} {
+		if cases[call] == 0 {
+			t.Errorf("no %s was ever made to fail", call)
+		}
+	}
 }
+
+const (
+	sweepPart = 64  // bytes of a part
+	sweepBase = 200 // bytes; larger stored files are copied in parts
+)
 
 // crashAfter is how long after the workload the process is killed; negative = never.
 func crashAfter(n int) time.Duration {
@@ -86,11 +106,12 @@ type sweep struct {
 	seen  int               // events
 }
 
-func sweepOnce(t *testing.T, rule faultstore.Rule, crash time.Duration) (fired bool) {
+// sweepOnce runs the workload under a rule and tells which call, one of package op, it met first; "" = none.
+func sweepOnce(t *testing.T, rule faultstore.Rule, crash time.Duration) (fired string) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sweep{rule: rule, files: map[string]string{}, redo: map[string]func(){}}
 		s.rig = newRig(t, memstore.Config{MinPart: 1}, func(c *uploader.Config) {
-			c.PartSize, c.Requests = 64, 1 // one request at a time: each run of a case is the same
+			c.PartSize, c.PinBase, c.Requests = sweepPart, sweepBase, 1 // one request at a time: each run of a case is the same
 		})
 		defer func() { s.stop() }()
 		f := faultstore.New(s.mem, rule)
@@ -112,13 +133,15 @@ func sweepOnce(t *testing.T, rule faultstore.Rule, crash time.Duration) (fired b
 			s.drain()
 		}
 		s.judge()
-		fired = len(f.Fired()) > 0
+		if calls := f.Fired(); len(calls) > 0 {
+			fired = strings.Fields(calls[0])[2] // "call 7: put …"
+		}
 		if t.Failed() {
 			t.Fatalf("%v, crash after %v; fired %v; events %v; requests %v; pending %v", rule, crash, f.Fired(), s.told(), s.mem.Requests(), s.u.Dump())
 		}
 	})
 	if t.Failed() {
-		return false
+		return ""
 	}
 	return fired
 }
@@ -135,8 +158,11 @@ func (s *sweep) prepare() {
 		s.mem.PutString(key(name), data)
 		s.files[key(name)] = data
 	}
-	s.mem.PutString(key("big"), strings.Repeat("0123456789", 15))
-	s.files[key("big")] = strings.Repeat("0123456789", 15)
+	for name, size := range map[string]int{"big": 15, "wide": 45} { // what is left alone is fetched, is copied
+		data := strings.Repeat("0123456789", size)
+		s.mem.PutString(key(name), data)
+		s.files[key(name)] = data
+	}
 }
 
 // workload does each thing once.
@@ -147,6 +173,7 @@ func (s *sweep) workload() {
 	s.change("base", 7, "X")
 	s.change("longer", len("stored longer"), " than before")
 	s.change("big", 50, "in the middle")
+	s.change("wide", 3*sweepPart+5, "in one of eight parts")
 	s.truncate("shorter", 3)
 	s.moveFile("moved", "to")
 	s.moveFile("above", "below")
@@ -164,6 +191,7 @@ func (s *sweep) workload() {
 	s.save("renamed.tmp", "renamed")
 	time.Sleep(1990 * time.Millisecond) // so that the rename meets the request
 	s.moveFile("renamed.tmp", "renamed")
+	s.stream("parts.tmp", strings.Repeat("parts", 60))
 }
 
 // try does what a program does again until it is not refused.
@@ -194,6 +222,21 @@ func (s *sweep) save(name, data string) {
 	s.try(func() error {
 		f := s.create(key(name))
 		s.writeAt(f, data, 0)
+		return s.closed(f)
+	})
+}
+
+// stream writes a file slowly enough for its parts to leave while it is open, but the last one; its name has the rest wait,
+// so that a crash after the workload meets an upload that is to be gone on with.
+func (s *sweep) stream(name, data string) {
+	s.t.Helper()
+	s.files[key(name)] = data
+	s.try(func() error {
+		f := s.create(key(name))
+		for off := 0; off < len(data); off += sweepPart {
+			s.writeAt(f, data[off:min(off+sweepPart, len(data))], int64(off))
+			time.Sleep(time.Millisecond)
+		}
 		return s.closed(f)
 	})
 }

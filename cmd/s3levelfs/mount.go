@@ -62,6 +62,7 @@ func mount(c *cli.Context) error {
 	if err := ready.ok(); err != nil {
 		s.log.Warn("the command that started the mount has gone")
 	}
+	go boundMemory(ctx, cfg.Memory)
 	return s.serve(ctx, stop)
 }
 

@@ -74,10 +74,21 @@ func (c *MemControl) Get(key string, out *Object) error {
 	return nil
 }
 
-// Drain waits until nothing is pending.
+// drainTimeout bounds Drain.
+const drainTimeout = 20 * time.Second
+
+// Drain waits until all files that were closed are known to be, which the kernel tells after close(2) has returned, and
+// nothing is pending. Settle times end.
 func (c *MemControl) Drain(struct{}, *struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	for c.stack.Uploader.Status().Open > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("files are still open: %w", ctx.Err())
+		case <-time.After(time.Millisecond): // the kernel is to speak
+		}
+	}
 	_, err := c.stack.Uploader.Wait(ctx, "")
 	return err
 }

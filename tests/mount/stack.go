@@ -31,6 +31,7 @@ const Identity = "eu-central-1:test"
 // as JSON.
 type StackOptions struct {
 	MetadataTTL time.Duration // 0 = 5 s
+	Settle      time.Duration // after a close, before its upload; 0 = 20 ms
 	ReadOnly    bool
 	AllowOther  bool
 }
@@ -82,7 +83,7 @@ func NewStack(state string, st store.Store, o StackOptions) (s *Stack, err error
 	s.onStop(quiet(list.Close))
 	s.Uploader, err = uploader.New(uploader.Config{
 		Store: st, Spool: sp, Recovery: recovery, Base: vfs.NewBase(blocks), Stored: vfs.Keep(blocks), Levels: levelsOf(policy),
-		Log: s.log, Stamp: vfs.Stamp,
+		Log: s.log, Stamp: vfs.Stamp, Settle: o.Settle,
 		Events: func(e uploader.Event) { s.VFS.Event(e) }, // they begin with Start
 	})
 	if err != nil {

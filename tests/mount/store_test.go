@@ -47,9 +47,13 @@ func forget(t *testing.T, m *mount.Mount) {
 }
 
 // TestRequests: a file that any program writes is one PUT, never an empty one
-// before it, and nothing is asked about a directory that was just listed.
+// before it, and nothing is asked about a directory that was just listed. Uploads begin when the test
+// asks, and listings do not age, however slow the machine is.
 func TestRequests(t *testing.T) {
-	onMount(t, func(t *testing.T, m *mount.Mount, dir string) {
+	o := mount.Options{Daemon: daemonName, Args: mount.StackOptions{MetadataTTL: time.Hour, Settle: time.Hour}}
+	mount.Run(t, o, func(t *testing.T, m *mount.Mount) {
+		dir := m.Path("private", "suite")
+		must(t, os.MkdirAll(dir, 0o755))
 		local := filepath.Join(t.TempDir(), "src")
 		write(t, local, pattern(100_000, 1))
 		shell := func(script string) func(*testing.T) {

@@ -26,17 +26,9 @@ type Proxy struct {
 	judge    func(*http.Request) int // nil = pass; else a status that is not 0 is answered
 	code     string                  // of those answers; "" = the usual one of the status
 	skew     time.Duration           // of its clock, when it judges signatures; 0 = it does not
-
+	chaos    *chaos                  // nil = none
+	hole     hole
 	triggers triggers
-}
-
-// Request is one request that passed.
-type Request struct {
-	Method string
-	Path   string // with the bucket
-	Query  url.Values
-	Status int
-	Bytes  int64 // of the request's body, as announced
 }
 
 // StartProxy stands in front of the endpoint until the test ends.
@@ -62,7 +54,7 @@ func StartProxy(t *testing.T, endpoint string) *Proxy {
 		ErrorLog:     nil,
 	}
 	srv := &http.Server{Handler: p.triggers.watch(p.handler(rp)), ReadHeaderTimeout: time.Minute}
-	go func() { _ = srv.Serve(l) }()
+	go func() { _ = srv.Serve(holeListener{Listener: l, hole: &p.hole}) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return p
 }
@@ -71,7 +63,7 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		write := r.Method != http.MethodGet && r.Method != http.MethodHead
 		p.mu.Lock()
-		down, delay, judge, code, skew := p.down, p.delay, p.judge, p.code, p.skew
+		down, delay, judge, code, skew, chaos := p.down, p.delay, p.judge, p.code, p.skew, p.chaos
 		if write {
 			p.writing++
 			close(p.started)
@@ -79,13 +71,15 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 		}
 		p.mu.Unlock()
 		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		seen := requestOf(r)
 		defer func() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if write {
 				p.writing--
 			}
-			p.requests = append(p.requests, Request{r.Method, r.URL.Path, r.URL.Query(), status.status, max(r.ContentLength, 0)})
+			seen.Status, seen.Sent, seen.Ended = status.status, status.sent, time.Now()
+			p.requests = append(p.requests, seen)
 		}()
 		if down {
 			panic(http.ErrAbortHandler) // the connection is cut without an answer
@@ -100,7 +94,7 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 				return
 			}
 		}
-		next.ServeHTTP(status, r)
+		chaos.serve(status, r, next)
 		if delay > 0 { // the answer waits, the server has acted already
 			select {
 			case <-r.Context().Done():
@@ -145,14 +139,22 @@ func errorCode(status int) string {
 	return "InternalError"
 }
 
+// statusWriter notes what is answered.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	sent   int64 // bytes of the body
 }
 
 func (w *statusWriter) WriteHeader(code int) {
 	w.status = code
 	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
 }
 
 // Unwrap lets the standard library find Flush.

@@ -24,7 +24,7 @@ type Config struct {
 	// Own reports whether key is in one of the identity's own prefixes;
 	// nil = none is. It must not block.
 	Own func(key string) bool
-	// MaxEntries bounds the index (about 500 bytes each); 0 = 200,000.
+	// MaxEntries bounds the index (about 500 bytes each, the keys among them); 0 = 200,000.
 	MaxEntries int
 	// Parallel bounds the HEADs in flight, all callers together; 0 = 64.
 	Parallel int
@@ -74,9 +74,10 @@ type Index struct {
 
 // entry is what is known of the latest version seen of one key. Immutable but for seen.
 type entry struct {
-	etag    string
-	size    int64
-	headers store.Headers
+	etag string
+	size int64
+	// headers are packed: a hundred thousand entries are nothing rare.
+	headers []byte
 
 	// checked is when the headers were known to be true (wall clock).
 	checked time.Time
@@ -171,7 +172,7 @@ func (x *Index) Get(o store.Object) (h store.Headers, p Posix, fresh, ok bool) {
 		ok, adopted = e.matches(o)
 	}
 	if ok {
-		h, fresh = e.headers, x.fresh(o.Key, e, now)
+		fresh = x.fresh(o.Key, e, now)
 	}
 	x.mu.Unlock()
 	if adopted {
@@ -180,6 +181,7 @@ func (x *Index) Get(o store.Object) (h store.Headers, p Posix, fresh, ok bool) {
 	if !ok {
 		return store.Headers{}, Posix{}, false, false
 	}
+	h = unpack(e.headers)
 	o.Headers = &h
 	return h, Decode(o), fresh, true
 }
@@ -229,7 +231,7 @@ func (x *Index) Put(o store.Object) {
 // put records o, which goes by the date listed besides its own.
 func (x *Index) put(o store.Object, listed int64) {
 	e := &entry{
-		etag: opaque(o.ETag), size: o.Size, headers: o.Headers.Clone(), checked: time.Now().Round(0), // wall clock: a suspended machine ages too
+		etag: opaque(o.ETag), size: o.Size, headers: pack(o.Headers), checked: time.Now().Round(0), // wall clock: a suspended machine ages too
 		seen: [2]int64{unixSeconds(o.LastModified), listed},
 	}
 	x.mu.Lock()

@@ -1,6 +1,7 @@
 package attrs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -31,22 +32,36 @@ func headerTexts(h *store.Headers) []*string {
 func encodeEntry(b []byte, key string, e *entry) []byte {
 	b = appendText(b, key)
 	b = appendText(b, e.etag)
-	flags := int64(0)
-	if e.headers.BucketKey {
-		flags |= flagBucketKey
-	}
-	for _, v := range []int64{e.size, e.checked.UnixNano(), e.seen[0], e.seen[1], flags} {
+	for _, v := range []int64{e.size, e.checked.UnixNano(), e.seen[0], e.seen[1]} {
 		b = binary.AppendVarint(b, v)
 	}
-	for _, text := range headerTexts(&e.headers) {
+	return append(b, e.headers...)
+}
+
+// pack encodes headers: all fields from the flags on.
+func pack(h *store.Headers) []byte {
+	var b []byte
+	flags := int64(0)
+	if h.BucketKey {
+		flags |= flagBucketKey
+	}
+	b = binary.AppendVarint(b, flags)
+	for _, text := range headerTexts(h) {
 		b = appendText(b, *text)
 	}
-	b = binary.AppendVarint(b, int64(len(e.headers.Metadata)))
-	for _, name := range slices.Sorted(maps.Keys(e.headers.Metadata)) {
+	b = binary.AppendVarint(b, int64(len(h.Metadata)))
+	for _, name := range slices.Sorted(maps.Keys(h.Metadata)) {
 		b = appendText(b, name)
-		b = appendText(b, e.headers.Metadata[name])
+		b = appendText(b, h.Metadata[name])
 	}
-	return b
+	return bytes.Clone(b) // without room to grow
+}
+
+// unpack is the inverse of pack.
+func unpack(packed []byte) store.Headers {
+	d := decoder{b: packed}
+	h, _ := d.headers() // packed here, or looked at when it was decoded
+	return h
 }
 
 func appendText(b []byte, s string) []byte {
@@ -61,24 +76,11 @@ func decodeEntry(b []byte) (key string, e *entry, err error) {
 	e.size = d.number()
 	e.checked = time.Unix(0, d.number())
 	e.seen[0], e.seen[1] = d.number(), d.number()
-	e.headers.BucketKey = d.number()&flagBucketKey != 0
-	for _, text := range headerTexts(&e.headers) {
-		*text = d.text()
-	}
-	pairs := d.number()
-	if pairs < 0 || pairs > int64(len(d.b)) {
+	h, ok := d.headers()
+	if !ok || d.bad || len(d.b) != 0 || key == "" || e.size < 0 {
 		return "", nil, errRecord
 	}
-	if pairs > 0 {
-		e.headers.Metadata = make(map[string]string, pairs)
-	}
-	for range pairs {
-		name := d.text()
-		e.headers.Metadata[name] = d.text()
-	}
-	if d.bad || len(d.b) != 0 || key == "" || e.size < 0 {
-		return "", nil, errRecord
-	}
+	e.headers = pack(&h)
 	return key, e, nil
 }
 
@@ -86,6 +88,26 @@ func decodeEntry(b []byte) (key string, e *entry, err error) {
 type decoder struct {
 	b   []byte
 	bad bool
+}
+
+// headers takes all fields from the flags on.
+func (d *decoder) headers() (h store.Headers, ok bool) {
+	h.BucketKey = d.number()&flagBucketKey != 0
+	for _, text := range headerTexts(&h) {
+		*text = d.text()
+	}
+	pairs := d.number()
+	if pairs < 0 || pairs > int64(len(d.b)) {
+		return h, false
+	}
+	if pairs > 0 {
+		h.Metadata = make(map[string]string, pairs)
+	}
+	for range pairs {
+		name := d.text()
+		h.Metadata[name] = d.text()
+	}
+	return h, !d.bad
 }
 
 func (d *decoder) number() int64 {
