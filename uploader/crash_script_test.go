@@ -132,13 +132,9 @@ func openAct(name string, truncate bool) act {
 	return act{"open " + name, func(c *script) error { return c.opened(key(name), truncate) }, func(view) {}}
 }
 
-// writeAct writes to an open file; survives: a crash leaves it, since the file was synced before.
-func writeAct(name, data string, off int, survives bool) act {
-	return act{"write " + name, func(c *script) error { return c.write(key(name), data, int64(off)) }, func(v view) {
-		if survives {
-			v[key(name)] = patch(v[key(name)], data, off)
-		}
-	}}
+// writeAct writes to an open file: a crash leaves what was synced before.
+func writeAct(name, data string, off int) act {
+	return act{"write " + name, func(c *script) error { return c.write(key(name), data, int64(off)) }, func(view) {}}
 }
 
 // endAct ends the writing to an open file, which has those bytes from then on.
@@ -168,15 +164,15 @@ func workload() []act {
 	}
 	list = append(list, directoryActs()...)
 	list = append(list,
-		openAct("s", true), writeAct("s", "synced", 0, false), synced("s", "synced"), writeAct("s", "SY", 0, true), closeAct("s", "SYnced"),
-		openAct("grown", true), writeAct("grown", grown[:30], 0, false), writeAct("grown", grown[30:50], 30, false), pause(100*time.Millisecond),
-		writeAct("grown", grown[50:], 50, false), writeAct("grown", "BEHIND", 17, false), closeAct("grown", patch(grown, "BEHIND", 17)),
+		openAct("s", true), writeAct("s", "synced", 0), synced("s", "synced"), writeAct("s", "SY", 0), closeAct("s", "SYnced"),
+		openAct("grown", true), writeAct("grown", grown[:30], 0), writeAct("grown", grown[30:50], 30), pause(100*time.Millisecond),
+		writeAct("grown", grown[50:], 50), writeAct("grown", "BEHIND", 17), closeAct("grown", patch(grown, "BEHIND", 17)),
 	)
 	list = append(list, foreignActs()...)
 	list = append(list,
-		openAct("u", false), writeAct("u", "HALF", 0, false),
+		openAct("u", false), writeAct("u", "HALF", 0),
 		act{"kill", func(c *script) error { return c.killed() }, func(view) {}},
-		openAct("b", false), writeAct("b", "OPEN", 0, false), flushed("b", "OPEN"), writeAct("b", "more", 4, false),
+		openAct("b", false), writeAct("b", "OPEN", 0), flushed("b", "OPEN"), writeAct("b", "more", 4),
 		moveAct("b", "b.moved"), closeAct("b", ""), act{"checkpoint", func(c *script) error { return c.u.Checkpoint() }, func(view) {}},
 		moveAct("a", "h"), moveAct("c", "h"), putAct("c", "c3"), editAct("h", "end", 5), removeAct("empty"), pause(5*time.Second),
 	)
@@ -232,7 +228,7 @@ func foreignActs() []act {
 		{"foreign c", func(c *script) error { c.mem.PutString(key("c"), "theirs"); return nil }, func(v view) {
 			v[key("c (conflict)")], v[key("c")] = v[key("c")], "theirs"
 		}},
-		openAct("k", false), writeAct("k", "OURS", 3, false),
+		openAct("k", false), writeAct("k", "OURS", 3),
 		{"foreign k", func(c *script) error { c.mem.PutString(key("k"), "theirs, too"); return nil }, func(v view) { v[key("k")] = "theirs, too" }},
 		{"close k", func(c *script) error {
 			if err := c.closed(key("k")); !errors.Is(err, uploader.ErrBaseLost) {

@@ -23,7 +23,7 @@ func (w *wild) begin(k string, truncate, fresh bool) bool {
 	if err != nil {
 		return false
 	}
-	h := &handle{f: f}
+	h := &handle{f: f, truncated: truncate}
 	i, known := f.Info(), true
 	w.mu.Lock()
 	h.prev = w.names[k]
@@ -92,7 +92,7 @@ func (w *wild) fsync(i int) {
 	h := w.handles[i]
 	w.mu.Lock()
 	w.closed[h.bytes] = true
-	if h.dirty && !h.gone {
+	if (h.dirty || h.truncated) && !h.gone {
 		delete(w.acked, h.prev)
 		delete(w.moved, h.prev)
 		h.prev, h.fsync = h.bytes, true

@@ -43,12 +43,13 @@ type wild struct {
 
 // handle is one open file.
 type handle struct {
-	f     *uploader.File
-	bytes string
-	prev  string // what it was closed with last, or the file before it
-	gone  bool
-	dirty bool // written since the last flush
-	fsync bool // synced since it was closed last
+	f         *uploader.File
+	bytes     string
+	prev      string // what it was closed with last, or the file before it
+	gone      bool
+	dirty     bool // written since the last flush
+	fsync     bool // synced since it was closed last
+	truncated bool // when it was opened
 }
 
 // invariant is asked by a wild run.

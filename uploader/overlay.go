@@ -29,10 +29,11 @@ func (u *Uploader) Lookup(key string) (i Info, ok bool) {
 
 func (u *Uploader) lookup(key string) (Info, bool) {
 	file, hasFile := u.lookupFile(key)
+	dir, hasDir := u.lookupDir(key)
 	if hasFile && file.Kind != KindTombstone {
+		file.Over = hasDir && dir.Kind == KindTombstone
 		return file, true
 	}
-	dir, hasDir := u.lookupDir(key)
 	if hasDir && (dir.Kind == KindDir || !hasFile) {
 		dir.Over = hasFile
 		return dir, true

@@ -80,7 +80,7 @@ type Info struct {
 	ModTime time.Time
 	Headers store.Headers
 	Marker  bool    // KindDir: its marker or the marker's headers are pending, not just entries below
-	Over    bool    // KindDir: a file of the name has been removed or moved away, which the store does not know yet
+	Over    bool    // what is of the same name and the other kind, file or directory, has been removed or moved away, which the store does not know yet
 	Gen     string  // id of the topmost generation, KindFile only
 	Source  Version // StateMoving: where the bytes are until the copy is done
 	Base    Base    // what the store has at Key, as far as known

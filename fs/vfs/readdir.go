@@ -133,6 +133,9 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 			if e.file.moving() {
 				e.file.obj = sourceOf(&info)
 			}
+			if v.overDir(&info) {
+				e.dir = nil
+			}
 		case uploader.KindDir:
 			e.dir = &node{dir: true, info: &info, until: v.fixedUntil()}
 			if info.Over { // a file of the name is being removed
@@ -148,6 +151,9 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 		case uploader.KindAttr:
 			if e.file != nil {
 				e.file.info = &info
+			}
+			if v.overDir(&info) {
+				e.dir = nil
 			}
 		}
 	}
