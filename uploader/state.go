@@ -50,7 +50,8 @@ type op struct {
 	rounds    int  // failed rounds of attempts
 	notBefore time.Time
 	since     time.Time
-	err       error // of the last round
+	err       error  // of the last round
+	failure   string // the same as the log has it
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
