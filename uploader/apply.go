@@ -42,6 +42,8 @@ func (f *fold) apply(r *spool.Record) {
 		f.applyQuarantine(r)
 	case spool.TypeLevel:
 		// a level's state is not kept across processes: rights change meanwhile
+	case spool.TypeFail:
+		f.applyFail(r)
 	case spool.TypeUpload, spool.TypePart:
 		f.applyUpload(r)
 	default:
@@ -128,8 +130,10 @@ func (f *fold) applyOp(r *spool.Record) {
 	o := f.ops[r.Op]
 	if o == nil {
 		o = n
-		o.since = time.Now()
-		o.confirmed = o.since
+		if o.since = r.Since; o.since.IsZero() { // of an older program
+			o.since = time.Now()
+		}
+		o.confirmed = time.Now()
 		if r.Gen != "" {
 			o.gen = f.generation(r)
 			o.gen.refs++
@@ -150,6 +154,9 @@ func (f *fold) applyOp(r *spool.Record) {
 	}
 	o.flags, o.base, o.toBase = n.flags, n.base, n.toBase
 	o.copied, o.headers = n.copied, n.headers
+	if !r.Since.IsZero() {
+		o.since = r.Since
+	}
 	f.wait(o, n.after)
 	f.moved = append(f.moved, o)
 	if r.Gen != "" {

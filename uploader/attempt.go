@@ -148,6 +148,7 @@ func (u *Uploader) again(o *op, err error) {
 	}
 	u.ends++
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
+	u.logFailure(o)
 	if o.rounds == 1 {
 		u.events.add(Event{Kind: Failed, Key: o.key, To: o.to, Err: err})
 	}

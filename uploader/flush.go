@@ -193,6 +193,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	}
 	g.headers = u.stamped(g)
 	g.size = g.content.Size()
+	o.since = time.Now()
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed
 	r.Extents = extents
@@ -205,7 +206,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 		o.notBefore = g.file.checkpoint.sealed(o.notBefore)
 	}
 	u.unblock(o.key)
-	o.since, o.err, o.rounds = time.Now(), nil, 0
+	o.err, o.rounds = nil, 0
 	u.count(o)
 	u.consider(o)
 	return o, nil

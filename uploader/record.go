@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"errors"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -46,6 +47,10 @@ func (o *op) record(t spool.Type) *spool.Record {
 		ETag: o.copied, Headers: o.headers,
 		Flags: uint64(o.kind) | o.flags, Text: o.after,
 	}
+	if o.since.IsZero() {
+		o.since = time.Now()
+	}
+	r.Since = o.since
 	if g := o.gen; g != nil {
 		h := g.headers
 		r.Gen, r.Headers, r.Size, r.Time = g.id, &h, g.size, g.modTime
@@ -89,6 +94,33 @@ func (o *op) done(t spool.Type, at, atTo Base) *spool.Record {
 		r.Gen, r.To, r.ToBase = o.gen.id, "", spool.Base{}
 	}
 	return r
+}
+
+// failed is the record of a failure, so that it can be told without a mount that has tried again.
+func (o *op) failed() *spool.Record {
+	return &spool.Record{Type: spool.TypeFail, Op: o.id, Text: o.failure}
+}
+
+// applyFail: the reason of the last failure is known to a process after this one; that it may try at once is not
+// changed by it.
+func (f *fold) applyFail(r *spool.Record) {
+	if o := f.ops[r.Op]; o != nil {
+		if o.failure = r.Text; o.err == nil {
+			o.err = errors.New(r.Text)
+		}
+	}
+}
+
+// logFailure notes why a round failed, of those that fail again and again now and then. Called with mu held.
+func (u *Uploader) logFailure(o *op) {
+	if o.rounds&(o.rounds-1) != 0 {
+		return
+	}
+	before := o.failure
+	o.failure = o.err.Error()
+	if err := u.commit(o.failed()); err != nil {
+		o.failure = before // the disk is full: status knows it, as long as this process lasts
+	}
 }
 
 // present is what a successful write tells about a key.

@@ -51,7 +51,8 @@ type op struct {
 	stalls    int  // of them: because nothing moved
 	notBefore time.Time
 	since     time.Time
-	err       error // of the last round
+	err       error  // of the last round
+	failure   string // the same as the log has it
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool

@@ -89,6 +89,9 @@ func (u *Uploader) snapshot() []*spool.Record {
 	for _, o := range sortedOps(u.fold.ops) {
 		if o.kind != opPut {
 			recs = append(recs, o.record(snapshotType(o)))
+			if o.failure != "" {
+				recs = append(recs, o.failed())
+			}
 			continue
 		}
 		c := o.record(spool.TypeCreate)
@@ -105,6 +108,9 @@ func (u *Uploader) snapshot() []*spool.Record {
 			recs = append(recs, s)
 		}
 		recs = append(recs, o.uploadRecords()...)
+		if o.failure != "" {
+			recs = append(recs, o.failed())
+		}
 	}
 	for id, q := range u.fold.quar {
 		g := u.fold.gens[id]

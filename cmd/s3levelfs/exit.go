@@ -14,6 +14,7 @@ import (
 const (
 	exitOK          = 0
 	exitOther       = 1
+	exitFound       = 2 // doctor has found a problem
 	exitUsage       = 64
 	exitUnavailable = 69 // store unreachable
 	exitUnsent      = 75 // unsent data left in the spool

@@ -35,8 +35,7 @@ func spoolCommand() *cli.Command {
 			"and the other store options name one.",
 		Subcommands: []*cli.Command{
 			sub("ls", " ", "list what is pending, what failed and why, and what is kept",
-				"Ids are what export and discard take. After a restart the reasons of earlier failures are not known until\n"+
-					"a mount has tried again.", spoolLs),
+				"Ids are what export and discard take.", spoolLs),
 			sub("retry", "[KEY…]", "try at once what has failed",
 				"Without KEY all of it; a KEY that ends in / stands for all below it. Without a running mount there is\n"+
 					"nothing to do: the next mount tries everything at once.", spoolRetry),
@@ -87,10 +86,6 @@ func spoolLs(c *cli.Context) error {
 		}
 		if p.mount != nil {
 			l.Mountpoint, l.PID = p.mount.Mountpoint, p.mount.PID
-		} else {
-			for i := range l.Items {
-				l.Items[i].Since = time.Time{} // that of this look
-			}
 		}
 		list = append(list, l)
 	}
@@ -134,7 +129,10 @@ func writeListing(w io.Writer, l *spoolListing) {
 			key += " -> " + i.To
 		}
 		if i.Error != "" {
-			why = fmt.Sprintf("tried %s: %s", times(i.Attempts), i.Error)
+			why = "last time: " + i.Error
+			if i.Attempts > 0 {
+				why = fmt.Sprintf("tried %s: %s", times(i.Attempts), i.Error)
+			}
 			if next := time.Until(i.NextTry); next > 0 {
 				why += fmt.Sprintf(" (again in %s)", next.Round(time.Second))
 			}

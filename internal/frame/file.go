@@ -122,6 +122,19 @@ func Open(path string, format Format) (*File, error) {
 	return &File{f: f, size: size}, nil
 }
 
+// View opens the file at path for scanning alone. Errors: those of Open.
+func View(path string, format Format) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := check(f, format)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), f.Close())
+	}
+	return &File{f: f, size: size}, nil
+}
+
 func check(f *os.File, format Format) (size int64, err error) {
 	got := make([]byte, FileHeaderSize)
 	if _, err := f.ReadAt(got, 0); err != nil && !errors.Is(err, io.EOF) {

@@ -105,7 +105,20 @@ func mounted(path string) bool {
 // List names the mounts whose process lives, or has died and left the mount behind; others are
 // removed.
 func (r *Registry) List() ([]Mount, error) {
-	entries, err := os.ReadDir(r.dir)
+	return list(r.dir, func(path string) { _ = os.Remove(path) })
+}
+
+// LookUp is [Registry.List] of a directory that it does not change: it need not be there, and stays as it is.
+func LookUp(dir string) ([]Mount, error) {
+	mounts, err := list(dir, func(string) {})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return mounts, err
+}
+
+func list(dir string, stale func(path string)) ([]Mount, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("registry of mounts: %w", err)
 	}
@@ -114,13 +127,13 @@ func (r *Registry) List() ([]Mount, error) {
 		if !strings.HasSuffix(e.Name(), ".json") {
 			continue
 		}
-		path := filepath.Join(r.dir, e.Name())
+		path := filepath.Join(dir, e.Name())
 		m, err := read(path)
 		if err != nil {
 			continue // being replaced, or not ours
 		}
 		if gone(m.PID) && !mounted(m.Mountpoint) {
-			_ = os.Remove(path)
+			stale(path)
 			continue
 		}
 		mounts = append(mounts, m)

@@ -178,7 +178,11 @@ func TestRegistryFindsTheLongestMount(t *testing.T) {
 }
 
 func TestRegistryForgetsDeadMounts(t *testing.T) {
-	r, err := telemetry.NewRegistry(filepath.Join(t.TempDir(), "run"))
+	dir := filepath.Join(t.TempDir(), "run")
+	if mounts, err := telemetry.LookUp(dir); mounts != nil || err != nil {
+		t.Errorf("a look at nothing: %v, %v", mounts, err)
+	}
+	r, err := telemetry.NewRegistry(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,9 +193,18 @@ func TestRegistryForgetsDeadMounts(t *testing.T) {
 	if err := r.Add(telemetry.Mount{Mountpoint: "/dead", PID: cmd.Process.Pid}); err != nil {
 		t.Fatal(err)
 	}
-	mounts, err := r.List()
-	if err != nil || len(mounts) != 0 {
-		t.Errorf("got %v, %v; want none", mounts, err)
+	for _, left := range []int{1, 0} { // a look leaves the entry, the list removes it
+		list := func() ([]telemetry.Mount, error) { return telemetry.LookUp(dir) }
+		if left == 0 {
+			list = r.List
+		}
+		mounts, err := list()
+		if err != nil || len(mounts) != 0 {
+			t.Errorf("got %v, %v; want none", mounts, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != left {
+			t.Errorf("%d entries, %v; want %d", len(entries), err, left)
+		}
 	}
 }
 

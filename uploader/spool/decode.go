@@ -66,6 +66,8 @@ func (rec *Record) decodeField(tag uint64, v *reader) bool {
 		rec.Text = v.rest()
 	case tagKeys:
 		rec.Keys = v.keys()
+	case tagSince:
+		rec.Since = v.time()
 	default:
 		return false
 	}

@@ -30,6 +30,7 @@ const (
 	tagText     = 15
 	tagKeys     = 16
 	tagMore     = 17 // 1 = the next record belongs to the same batch
+	tagSince    = 18
 )
 
 // Tags inside of tagBase and tagToBase.
@@ -108,6 +109,7 @@ func (e *encoder) add(r *Record, more bool) error {
 	if more {
 		b = appendUint(b, tagMore, 1)
 	}
+	b = appendTime(b, tagSince, r.Since)
 	b = append(b, r.Unknown...)
 	e.buf = b
 	if len(b)-start-frame.HeaderSize > frame.MaxPayload {

@@ -31,7 +31,7 @@ func fullRecord(typ spool.Type) *spool.Record {
 			SSE: "aws:kms", SSEKMSKeyID: "key", BucketKey: true, Metadata: map[string]string{"mtime": "1", "": "x", "e": ""},
 		},
 		Time: when, UploadID: "upload", Part: store.Part{Number: 3, ETag: `"p"`, Size: 5 << 20, Checksum: "crc"},
-		Flags: 1 << 63, Text: "text", Keys: []string{"k1", "", "k3"},
+		Flags: 1 << 63, Text: "text", Since: time.Unix(77, 5).UTC(), Keys: []string{"k1", "", "k3"},
 	}
 }
 

@@ -113,6 +113,7 @@ type Record struct {
 	Flags    uint64
 	Text     string
 	Keys     []string
+	Since    time.Time // when what the record tells of was asked for
 
 	// Unknown holds the fields of a newer program, as they were encoded: a
 	// record that is written again keeps them.

@@ -120,24 +120,35 @@ type logScan struct {
 	ends    []int64 // offset behind each record
 	boot    string  // of the last BOOT frame
 	synced  int64   // what the last SYNC frame names
-	end     int64   // behind the last good frame
+	end     int64   // behind the last good batch
+	lastSeq uint64  // the highest that was read
+	lastID  uint64  // of storage, the same
+	damage  error   // what makes no sense behind end; nil = nothing, or it is torn
 }
 
 // scanLog reads whole batches up to the first frame that is torn, damaged or makes no sense.
 func (s *Spool) scanLog() (*logScan, error) {
+	scan, err := scanRecords(s.log.file.Scan())
+	if scan.damage != nil {
+		s.cfg.Log.Warn("log is damaged", zap.Int64("offset", scan.end), zap.Error(scan.damage))
+	}
+	s.nextID.Store(max(s.nextID.Load(), scan.lastID))
+	s.log.lastSeq.Store(max(scan.lastSeq, s.log.lastSeq.Load()))
+	return scan, err
+}
+
+func scanRecords(sc *frame.Scanner) (*logScan, error) {
 	scan := &logScan{synced: frame.FileHeaderSize, end: frame.FileHeaderSize}
-	sc := s.log.file.Scan()
-	last := uint64(0)
 	var batch []Record
 	for sc.Next() {
 		r, more, err := decodeRecord(sc.Type(), sc.Payload())
 		if err != nil {
-			s.cfg.Log.Warn("log is damaged", zap.Int64("offset", sc.Pos()), zap.Error(err))
+			scan.damage = err
 			break
 		}
-		last = max(last, r.Seq)
+		scan.lastSeq = max(scan.lastSeq, r.Seq)
 		for _, x := range r.Extents { // also of files that are gone: numbers are not used twice
-			s.nextID.Store(max(s.nextID.Load(), x.Storage))
+			scan.lastID = max(scan.lastID, x.Storage)
 		}
 		switch r.Type {
 		case TypeBoot:
@@ -159,7 +170,6 @@ func (s *Spool) scanLog() (*logScan, error) {
 		}
 		batch = batch[:0]
 	}
-	s.log.lastSeq.Store(max(last, s.log.lastSeq.Load()))
 	return scan, sc.Err()
 }
 
