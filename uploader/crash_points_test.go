@@ -72,7 +72,7 @@ type mortal struct {
 // call passes one request. Of a dead process none begins, and none has an answer.
 func (m *mortal) call(ctx context.Context, what string, do func(context.Context) error) error {
 	gone := &store.Error{Op: what, Kind: store.ErrTransient, Err: errDead, Unanswered: true}
-	if m.k.isDead() {
+	if m.k.isDead() || m.k.script.down.Load() {
 		return gone
 	}
 	time.Sleep(latency)

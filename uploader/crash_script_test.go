@@ -40,6 +40,7 @@ type script struct {
 	logged func([]*spool.Record)
 	killer *killer
 	away   atomic.Bool // nothing can be read
+	down   atomic.Bool // nothing can be changed
 }
 
 const scriptPart = 16 // bytes: larger files go in parts
