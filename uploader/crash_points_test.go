@@ -26,7 +26,8 @@ type killer struct {
 	script *script
 	t      testing.TB
 	at     int
-	late   bool // requests that are on their way at that moment reach the store all the same
+	late   bool                    // requests that are on their way at that moment reach the store all the same
+	image  func(dir string) string // copies what is left of the disk; nil: all of it
 
 	n    int // events so far, guarded by the uploader's mu
 	what string
@@ -44,7 +45,12 @@ func (k *killer) event(what string) error {
 	if k.n++; k.n != k.at {
 		return nil
 	}
-	k.what, k.dir = what, copied(k.t, k.script.dir)
+	k.what = what
+	if k.image != nil {
+		k.dir = k.image(k.script.dir)
+	} else {
+		k.dir = copied(k.t, k.script.dir)
+	}
 	k.dead.Store(true)
 	k.script.u.Die()
 	return errDead
@@ -93,6 +99,15 @@ func (m *mortal) Get(ctx context.Context, key string, r store.Range, c store.Con
 		return nil, store.Object{}, &store.Error{Op: "Get", Key: key, Kind: store.ErrTransient, Unanswered: true}
 	}
 	return m.Store.Get(ctx, key, r, c)
+}
+
+// Sync is that of a store on this machine's disk, if it is one.
+func (m *mortal) Sync(ctx context.Context) error {
+	s, ok := m.Store.(store.Syncer)
+	if !ok {
+		return nil
+	}
+	return m.call(ctx, "Sync", s.Sync)
 }
 
 func (m *mortal) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (res store.PutResult, err error) {

@@ -51,6 +51,9 @@ func (d *Disk) note(path string) error {
 		return err
 	}
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed meanwhile
+	}
 	if err != nil {
 		return err
 	}
