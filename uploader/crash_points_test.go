@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
@@ -175,9 +177,8 @@ func (m *mortal) Abort(ctx context.Context, key, id string) error {
 }
 
 // killedAt runs the workload with a kill at one event, and the next process until all is uploaded. end: there is no such event.
-func killedAt(t *testing.T, at int, late bool) (what, bad string, end bool) {
+func killedAt(t *testing.T, acts []act, at int, late bool) (what, bad string, end bool) {
 	synctest.Test(t, func(t *testing.T) {
-		acts := workload()
 		k := &killer{t: t, at: at, late: late}
 		c := newScript(t, k)
 		defer func() { c.stop() }()
@@ -219,8 +220,14 @@ func difference(seen, before, after view) string {
 	}
 	text := ""
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if seen[k] != before[k] || seen[k] != after[k] {
-			text += fmt.Sprintf("\n%s is %q, was %q, to be %q", k, seen[k], before[k], after[k])
+		show := func(v view) string {
+			if data, there := v[k]; there {
+				return fmt.Sprintf("%.60q", data)
+			}
+			return "absent"
+		}
+		if is, was, wanted := show(seen), show(before), show(after); is != was || is != wanted {
+			text += fmt.Sprintf("\n%s is %s, was %s, to be %s", k, is, was, wanted)
 		}
 	}
 	return text
@@ -234,7 +241,7 @@ func TestKillAtEveryLogFrame(t *testing.T) {
 			t.Parallel()
 			hits := map[string]int{}
 			for at := 1; ; at++ {
-				what, bad, end := killedAt(t, at, late)
+				what, bad, end := killedAt(t, workload(), at, late)
 				if end {
 					break
 				}
@@ -249,4 +256,20 @@ func TestKillAtEveryLogFrame(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKillAtAnyEvent is the same for workloads that nobody thought of.
+func TestKillAtAnyEvent(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		acts := drawActs(rt, 100)
+		at, late := rapid.IntRange(1, 150).Draw(rt, "event"), rapid.Bool().Draw(rt, "late requests")
+		if _, bad, _ := killedAt(t, acts, at, late); bad != "" {
+			var names []string
+			for i, a := range acts {
+				names = append(names, fmt.Sprint(i, " ", a.name))
+			}
+			rt.Fatalf("%s\nof %q", bad, names)
+		}
+	})
 }

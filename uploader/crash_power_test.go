@@ -26,8 +26,8 @@ func (a *act) syncs() bool {
 	return strings.HasPrefix(a.name, "sync") || strings.HasPrefix(a.name, "fsync")
 }
 
-// drawActs draws a workload; contents are told apart by their number.
-func drawActs(t *rapid.T) []act {
+// drawActs draws a workload; contents are told apart by their number, some have so many bytes.
+func drawActs(t *rapid.T, large int) []act {
 	names := []string{"a", "b", "c", "d/e", "d/f"}
 	var acts []act
 	v, n := view{}, 0
@@ -35,8 +35,8 @@ func drawActs(t *rapid.T) []act {
 	data := func() string {
 		n++
 		text := fmt.Sprintf("<%d>", n)
-		if rapid.IntRange(0, 4).Draw(t, "large") == 0 { // in a file of its own, and in parts
-			return strings.Repeat(text, 75_000/len(text))
+		if rapid.IntRange(0, 4).Draw(t, "large") == 0 {
+			return strings.Repeat(text, large/len(text))
 		}
 		return text
 	}
@@ -44,7 +44,7 @@ func drawActs(t *rapid.T) []act {
 		name := rapid.SampledFrom(names).Draw(t, "name")
 		to := rapid.SampledFrom(names).Draw(t, "to")
 		_, there := v[key(name)]
-		switch op := rapid.SampledFrom([]string{"put", "edit", "rename", "remove", "fsync", "time", "sync", "open"}).Draw(t, "op"); {
+		switch op := rapid.SampledFrom([]string{"put", "edit", "rename", "rename", "remove", "fsync", "time", "sync", "replace"}).Draw(t, "op"); {
 		case op == "time":
 			add(pause(time.Duration(rapid.IntRange(1, 900).Draw(t, "ms")) * time.Millisecond))
 		case op == "sync" && there: // at the latest a second later
@@ -71,9 +71,11 @@ func drawActs(t *rapid.T) []act {
 				defer func() { _ = c.closed(key(name)) }()
 				return c.open[key(name)].Sync(bg)
 			}, func(v view) { v[key(name)] = d }})
-		default: // written, and closed only if the power holds
-			d := data()
-			add(act{"write " + name, func(c *script) error { return c.put(key(name), d) }, func(v view) { v[key(name)] = d }})
+		case op == "replace" && to != name: // as editors do
+			add(putAct(to, data()))
+			add(moveAct(to, name))
+		default:
+			add(putAct(name, data()))
 		}
 	}
 	return acts
@@ -92,7 +94,7 @@ func TestPowerLossKeepsWhatWasSynced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
-				p := powerLoss{acts: drawActs(rt), at: rapid.IntRange(1, 120).Draw(rt, "event"), local: local, seed: rapid.Uint64().Draw(rt, "seed")}
+				p := powerLoss{acts: drawActs(rt, 75_000), at: rapid.IntRange(1, 120).Draw(rt, "event"), local: local, seed: rapid.Uint64().Draw(rt, "seed")}
 				bad := ""
 				synctest.Test(t, func(t *testing.T) { bad = p.run(t) })
 				if bad != "" {
