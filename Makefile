@@ -85,8 +85,10 @@ bench-peers: deps build ## the harness on this program and its peers (BENCH_FS);
 SOAK_ROUNDS ?= 100
 SOAK_OUTAGE ?= 40s
 SOAK_HISTORY ?= 10m
-soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m); about 35 minutes
+soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at every byte, an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m); about 45 minutes
 	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'TestKillNine' ./tests/crash
+	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'AtEveryByte|AtEveryLogFrame' ./uploader
+	$(GO) test -count=1 -timeout 20m -v -run 'TestPowerLoss|TestKillAtAnyEvent' ./uploader/... -rapid.checks=3000
 	S3LEVELFS_OUTAGE=$(SOAK_OUTAGE) $(GO) test -count=1 -timeout 20m -v -run 'Outage' ./tests/faults
 	S3LEVELFS_HISTORY=$(SOAK_HISTORY) $(GO) test -count=1 -timeout 60m -v -run '^TestHistory' ./tests/history ./tests/faults
 

@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
@@ -26,7 +28,8 @@ type killer struct {
 	script *script
 	t      testing.TB
 	at     int
-	late   bool // requests that are on their way at that moment reach the store all the same
+	late   bool                    // requests that are on their way at that moment reach the store all the same
+	image  func(dir string) string // copies what is left of the disk; nil: all of it
 
 	n    int // events so far, guarded by the uploader's mu
 	what string
@@ -44,7 +47,12 @@ func (k *killer) event(what string) error {
 	if k.n++; k.n != k.at {
 		return nil
 	}
-	k.what, k.dir = what, copied(k.t, k.script.dir)
+	k.what = what
+	if k.image != nil {
+		k.dir = k.image(k.script.dir)
+	} else {
+		k.dir = copied(k.t, k.script.dir)
+	}
 	k.dead.Store(true)
 	k.script.u.Die()
 	return errDead
@@ -72,7 +80,7 @@ type mortal struct {
 // call passes one request. Of a dead process none begins, and none has an answer.
 func (m *mortal) call(ctx context.Context, what string, do func(context.Context) error) error {
 	gone := &store.Error{Op: what, Kind: store.ErrTransient, Err: errDead, Unanswered: true}
-	if m.k.isDead() {
+	if m.k.isDead() || m.k.script.down.Load() {
 		return gone
 	}
 	time.Sleep(latency)
@@ -93,6 +101,15 @@ func (m *mortal) Get(ctx context.Context, key string, r store.Range, c store.Con
 		return nil, store.Object{}, &store.Error{Op: "Get", Key: key, Kind: store.ErrTransient, Unanswered: true}
 	}
 	return m.Store.Get(ctx, key, r, c)
+}
+
+// Sync is that of a store on this machine's disk, if it is one.
+func (m *mortal) Sync(ctx context.Context) error {
+	s, ok := m.Store.(store.Syncer)
+	if !ok {
+		return nil
+	}
+	return m.call(ctx, "Sync", s.Sync)
 }
 
 func (m *mortal) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (res store.PutResult, err error) {
@@ -160,9 +177,8 @@ func (m *mortal) Abort(ctx context.Context, key, id string) error {
 }
 
 // killedAt runs the workload with a kill at one event, and the next process until all is uploaded. end: there is no such event.
-func killedAt(t *testing.T, at int, late bool) (what, bad string, end bool) {
+func killedAt(t *testing.T, acts []act, at int, late bool) (what, bad string, end bool) {
 	synctest.Test(t, func(t *testing.T) {
-		acts := workload()
 		k := &killer{t: t, at: at, late: late}
 		c := newScript(t, k)
 		defer func() { c.stop() }()
@@ -204,8 +220,14 @@ func difference(seen, before, after view) string {
 	}
 	text := ""
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if seen[k] != before[k] || seen[k] != after[k] {
-			text += fmt.Sprintf("\n%s is %q, was %q, to be %q", k, seen[k], before[k], after[k])
+		show := func(v view) string {
+			if data, there := v[k]; there {
+				return fmt.Sprintf("%.60q", data)
+			}
+			return "absent"
+		}
+		if is, was, wanted := show(seen), show(before), show(after); is != was || is != wanted {
+			text += fmt.Sprintf("\n%s is %s, was %s, to be %s", k, is, was, wanted)
 		}
 	}
 	return text
@@ -219,7 +241,7 @@ func TestKillAtEveryLogFrame(t *testing.T) {
 			t.Parallel()
 			hits := map[string]int{}
 			for at := 1; ; at++ {
-				what, bad, end := killedAt(t, at, late)
+				what, bad, end := killedAt(t, workload(), at, late)
 				if end {
 					break
 				}
@@ -234,4 +256,20 @@ func TestKillAtEveryLogFrame(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKillAtAnyEvent is the same for workloads that nobody thought of.
+func TestKillAtAnyEvent(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		acts := drawActs(rt, 100)
+		at, late := rapid.IntRange(1, 150).Draw(rt, "event"), rapid.Bool().Draw(rt, "late requests")
+		if _, bad, _ := killedAt(t, acts, at, late); bad != "" {
+			var names []string
+			for i, a := range acts {
+				names = append(names, fmt.Sprint(i, " ", a.name))
+			}
+			rt.Fatalf("%s\nof %q", bad, names)
+		}
+	})
 }

@@ -40,6 +40,7 @@ type script struct {
 	logged func([]*spool.Record)
 	killer *killer
 	away   atomic.Bool // nothing can be read
+	down   atomic.Bool // nothing can be changed
 }
 
 const scriptPart = 16 // bytes: larger files go in parts
@@ -270,7 +271,7 @@ func (r *rig) seen() view {
 func newScript(t *testing.T, k *killer) *script {
 	c := &script{
 		rig: newRig(t, memstore.Config{MinPart: 1}, scriptConfig), open: map[string]*uploader.File{},
-		logged: func([]*spool.Record) {}, killer: k,
+		logged: noRecords, killer: k,
 	}
 	k.script = c
 	c.restart(func() { c.store = &mortal{Store: c.mem, k: k} })
@@ -278,6 +279,8 @@ func newScript(t *testing.T, k *killer) *script {
 	c.watch()
 	return c
 }
+
+func noRecords([]*spool.Record) {}
 
 // restart is the kill of the process at a moment when nothing is in the middle of something.
 func (c *script) restart(between func()) {

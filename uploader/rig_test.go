@@ -33,6 +33,7 @@ type rig struct {
 	boot     string
 	maxBytes int64
 	syncFile func(path string) error
+	onSync   func(path string)
 	runs     int
 
 	sp *spool.Spool
@@ -87,7 +88,7 @@ func runOn(t *testing.T, mc memstore.Config, test func(*testing.T, *rig), change
 }
 
 func (r *rig) open() {
-	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot, MaxBytes: r.maxBytes, SyncFile: r.syncFile})
+	sp, rec, err := spool.Open(spool.Config{Dir: r.dir, Owner: "test", BootID: r.boot, MaxBytes: r.maxBytes, SyncFile: r.syncFile, OnSync: r.onSync})
 	check(r.t, err)
 	c := r.config
 	c.Store, c.Spool, c.Recovery = r.store, sp, rec

@@ -166,7 +166,7 @@ func TestCompactionAndPowerLoss(t *testing.T) {
 	armed := false
 	cfg := smallSegments(dir)
 	cfg.OnSync = func(path string) {
-		d.onSync(path)
+		d.OnSync(path)
 		if armed {
 			to := fastDir(t)
 			d.lose(to, len(lost)%2 == 0)

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,66 +15,26 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
+	"github.com/s3levelfs/s3levelfs/uploader/spool/spooltest"
 )
 
-// disk is what would be there after a power loss: files as of their last sync, under names as of the last sync of
-// their directory.
+// disk is one that can lose its power.
 type disk struct {
-	mu    sync.Mutex
-	t     fatal
-	dir   string
-	files map[string][]byte // synced bytes
-	named map[string]bool   // names that are on the disk
+	*spooltest.Disk
+
+	t fatal
 }
 
-func newDisk(t fatal, dir string) *disk {
-	return &disk{t: t, dir: dir, files: map[string][]byte{}, named: map[string]bool{}}
-}
+func newDisk(t fatal, dir string) *disk { return &disk{Disk: spooltest.NewDisk(dir), t: t} }
 
-// onSync is the spool's Config.OnSync.
-func (d *disk) onSync(path string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	name, err := filepath.Rel(d.dir, path)
-	check(d.t, err)
-	if name == "seg" || name == "data" {
-		entries, err := os.ReadDir(path)
-		check(d.t, err)
-		for _, e := range entries {
-			d.named[filepath.Join(name, e.Name())] = true
+// lose writes to dir what is left at least: nothing that was not synced, or all of it.
+func (d *disk) lose(dir string, all bool) {
+	check(d.t, d.Lose(dir, func(int) int {
+		if all {
+			return 0
 		}
-		return
-	}
-	b, err := os.ReadFile(path)
-	check(d.t, err)
-	d.files[name] = b
-	d.named["ns.log"] = true // made and renamed with a sync of the directory
-}
-
-// lose writes to dir what a power loss leaves. wholeLog: the log's unsynced tail happened to be written too.
-func (d *disk) lose(dir string, wholeLog bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, sub := range []string{"seg", "data"} {
-		check(d.t, os.MkdirAll(filepath.Join(dir, sub), 0o700))
-	}
-	for _, name := range []string{"spool.json"} {
-		b, err := os.ReadFile(filepath.Join(d.dir, name))
-		check(d.t, err, os.WriteFile(filepath.Join(dir, name), b, 0o600))
-	}
-	for name, b := range d.files {
-		now, err := os.ReadFile(filepath.Join(d.dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed: that may have reached the disk, and must not matter
-		}
-		check(d.t, err)
-		if wholeLog && name == "ns.log" {
-			b = now
-		}
-		if d.named[name] {
-			check(d.t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
-		}
-	}
+		return 1
+	}))
 }
 
 // acknowledged is what a Sync has promised: generations with their bytes, nil = it has ended.
@@ -125,40 +86,68 @@ func (p *powerMachine) Drop(t *rapid.T) {
 	}
 }
 
+// promised is what was on stable storage at the moment of a power loss.
+type promised struct {
+	dir   string
+	acked acknowledged
+	ended map[string]bool
+}
+
+// lost takes the power away now.
+func (p *powerMachine) lost(t *testing.T, rt fatal, d *disk, pick func(int) int) promised {
+	dir := fastDir(t)
+	check(rt, d.Lose(dir, pick))
+	return promised{dir: dir, acked: maps.Clone(p.acked), ended: maps.Clone(p.ended)}
+}
+
+// TestPowerLoss takes the power away at the end of a run or in the middle of a group sync: each page, length and name
+// that was not synced is there or is not, as it comes. What was acknowledged is there, what is not is not trusted.
 func TestPowerLoss(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := fastDir(t)
 		d := newDisk(rt, dir)
 		cfg := modelConfig(dir)
-		cfg.OnSync = d.onSync
+		rnd := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "losses"), 0))
+		at, synced := rapid.IntRange(1, 40).Draw(rt, "lost at sync"), 0
 		p := &powerMachine{machine: &machine{dir: dir}, ended: map[string]bool{}, acked: acknowledged{}}
+		var loss promised
+		cfg.OnSync = func(path string) { // those who wait for the sync wait
+			d.OnSync(path)
+			if synced++; synced == at {
+				loss = p.lost(t, rt, d, rnd.IntN)
+			}
+		}
 		p.s, _ = open(rt, cfg)
 		check(rt, p.s.Sync(context.Background()))
 		actions := rapid.StateMachineActions(p)
 		delete(actions, "Reopen")
 		actions["SealMore"], actions["WriteMore"], actions["SyncMore"] = p.Seal, p.Write, p.Sync
 		rt.Repeat(actions)
-
-		lost := fastDir(t)
-		d.lose(lost, rapid.Bool().Draw(rt, "whole log"))
+		if synced < at {
+			loss = p.lost(t, rt, d, rnd.IntN)
+		}
 		check(rt, p.s.Close())
-		cfg = modelConfig(lost)
-		cfg.BootID = "boot-2"
-		s, rec := open(rt, cfg)
-		defer s.Close()
-		if len(rec.Damaged) > 0 {
-			rt.Fatalf("trusted and not there: %+v", rec.Damaged)
-		}
-		for gen, data := range p.acked {
-			if p.ended[gen] {
-				continue // may be there or not
-			}
-			r := lastList(rt, rec, gen)
-			c, err := s.Adopt(gen, r.Size, r.Extents)
-			check(rt, err)
-			same(rt, gen, read(rt, c, readBase), data)
-		}
+		loss.check(rt)
 	})
+}
+
+func (l *promised) check(t *rapid.T) {
+	cfg := modelConfig(l.dir)
+	cfg.BootID = "boot-2"
+	s, rec := open(t, cfg)
+	defer s.Close()
+	if len(rec.Damaged) > 0 {
+		t.Fatalf("trusted and not there: %+v", rec.Damaged)
+	}
+	for gen, data := range l.acked {
+		if l.ended[gen] {
+			continue // may be there or not
+		}
+		r := lastList(t, rec, gen)
+		c, err := s.Adopt(gen, r.Size, r.Extents)
+		check(t, err)
+		same(t, gen, read(t, c, readBase), data)
+	}
 }
 
 // A SEAL that is written while a group sync goes on must not be covered by its SYNC frame: nobody has synced its data.
@@ -169,7 +158,7 @@ func TestSealDuringAGroupSyncIsNotTrusted(t *testing.T) {
 	var s *spool.Spool
 	var late sync.Once
 	cfg.OnSync = func(path string) {
-		d.onSync(path)
+		d.OnSync(path)
 		if strings.Contains(path, "-first") {
 			late.Do(func() { stored(t, s, "late", ownData(2)) })
 		}

@@ -34,7 +34,7 @@ func TestFailedSyncOfASegmentIsRepaired(t *testing.T) {
 			d := newDisk(t, dir)
 			bad := &failingDisk{part: ".seg", n: failures}
 			cfg := config(dir)
-			cfg.OnSync, cfg.SyncFile = d.onSync, bad.sync
+			cfg.OnSync, cfg.SyncFile = d.OnSync, bad.sync
 			s, _ := open(t, cfg)
 			c := stored(t, s, "a", []byte("first"))
 			if err := s.Sync(t.Context()); fails != errors.Is(err, syscall.EIO) {
@@ -88,7 +88,7 @@ func TestFailedSyncOfTheLogIsRepaired(t *testing.T) {
 			d := newDisk(t, dir)
 			bad := &failingDisk{part: "ns.log", n: failures}
 			cfg := config(dir)
-			cfg.OnSync, cfg.SyncFile = d.onSync, bad.sync
+			cfg.OnSync, cfg.SyncFile = d.OnSync, bad.sync
 			s, _ := open(t, cfg)
 			stored(t, s, "a", []byte("first"))
 			if err := s.Sync(t.Context()); fails != errors.Is(err, syscall.EIO) {
