@@ -31,8 +31,12 @@ func manyFiles(t *testing.T) int {
 // TestManySmallFiles: files of 1 KiB, made in one directory as fast as a shell can. The daemon's memory stays in its bounds,
 // status answers meanwhile, all arrive.
 func TestManySmallFiles(t *testing.T) {
-	const memory, statusWithin = 64 * mib, time.Second
-	n := manyFiles(t)
+	const statusWithin = time.Second
+	n, memory := manyFiles(t), int64(64*mib)
+	inFull := n >= 100_000 // and on a machine that does nothing else
+	if inFull {
+		memory = 256 * mib // the default; what the kernel knows of a name takes 2 KiB here
+	}
 	w := newWorld(t, "--memory", fmt.Sprint(memory))
 	write(t, w.path("private", "first"), "proves the level")
 	syncAll(t, w)
@@ -73,11 +77,15 @@ func TestManySmallFiles(t *testing.T) {
 	t.Logf("%d files made in %v (%s; first tenth %s, last %s), in the bucket after %v", n, made.Round(time.Millisecond),
 		rate(made, n), rate(tenths[0], n/10), rate(tenths[9], n/10), took.Round(time.Millisecond))
 	peak := w.peakMemory(t)
-	t.Logf("the daemon's memory was at most %s, --memory is %s", humanize.IBytes(uint64(peak)), humanize.IBytes(memory))
+	t.Logf("the daemon's memory was at most %s, --memory is %s", humanize.IBytes(uint64(peak)), humanize.IBytes(uint64(memory)))
 	if peak > memory+64*mib {
 		t.Errorf("the daemon needs %s, more than --memory + 64 MiB", humanize.IBytes(uint64(peak)))
 	}
-	times.report(t, map[string]time.Duration{"status": statusWithin})
+	promised := map[string]time.Duration{}
+	if inFull {
+		promised["status"] = statusWithin
+	}
+	times.report(t, promised)
 	w.arrived(t, n)
 	w.Unmount(t)
 }
