@@ -42,6 +42,6 @@ func boundMemory(ctx context.Context, cache int64) {
 // memoryLimit is the limit for a process in which so many bytes are in use: a quarter more at least, for a limit below what is
 // in use would leave the collector no end.
 func memoryLimit(cache int64, live uint64) int64 {
-	needed := int64(min(live, math.MaxInt64/2)) //nolint:gosec // bounded
+	needed := int64(min(live, math.MaxInt64/2))
 	return max(cache+memoryBeside, needed+needed/4)
 }

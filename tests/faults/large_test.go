@@ -27,7 +27,7 @@ func largeSizes(t *testing.T) (sizes []int64) {
 	if text == "" {
 		text = "256MiB"
 	}
-	for _, one := range strings.Split(text, ",") {
+	for one := range strings.SplitSeq(text, ",") {
 		n, err := humanize.ParseBytes(one)
 		if err != nil {
 			t.Fatal(err)

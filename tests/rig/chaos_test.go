@@ -70,7 +70,7 @@ func TestBlackHole(t *testing.T) {
 	p.SetBlackHole(true)
 	answer := make(chan string)
 	go func() {
-		resp, err := http.Get(p.Endpoint + "/rig/x") //nolint:noctx // ends with the hole
+		resp, err := http.Get(p.Endpoint + "/rig/x")
 		if err != nil {
 			answer <- err.Error()
 			return
