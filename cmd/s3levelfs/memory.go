@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, which the runtime
-	// does not count, and what it goes beyond a limit before it has collected.
-	memoryBeside = 36 << 20
+	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, 30 MiB which the
+	// runtime does not count, and what it goes beyond a limit before it has collected.
+	memoryBeside = 30 << 20
 	memoryEvery  = 5 * time.Second
 )
 
