@@ -210,9 +210,9 @@ func quietActs() []act {
 		putAct("a", "a2"), putAct("new", "n1"), putAct("new", "n2"), putAct("new.tmp", "t1"), moveAct("new.tmp", "new"), headersAct("b", "7"),
 		putAct("c", text("c", 3*scriptPart)), pause(100 * time.Millisecond), moveAct("c", "c.moved"), removeAct("gone2"), moving("b", "b.moved"), dirMoving,
 		{"mkdir m", func(c *script) error { return c.u.Mkdir(bg, key("m"), memHeaders("9")) }, func(v view) { v[key("m/")] = "|9" }},
-		openAct("s", true), writeAct("s", "synced", 0, false),
+		openAct("s", true), writeAct("s", "synced", 0),
 		endAct("fsync", "s", "synced", func(c *script) error { return c.open[key("s")].Sync(bg) }),
-		openAct("u", true), writeAct("u", "never closed", 0, false), putAct("z", "z1"), removeAct("z"), putAct("last", "l1"),
+		openAct("u", true), writeAct("u", "never closed", 0), putAct("z", "z1"), removeAct("z"), putAct("last", "l1"),
 	}
 }
 

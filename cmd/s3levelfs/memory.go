@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, which the runtime
-	// does not count, and what it goes beyond a limit before it has collected.
-	memoryBeside = 36 << 20
+	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, 30 MiB which the
+	// runtime does not count, and what it goes beyond a limit before it has collected.
+	memoryBeside = 30 << 20
 	memoryEvery  = 5 * time.Second
 
 	// gcPercent is how much garbage may lie about, in percent of what lives. The cache is counted apart and most of what lives, so
@@ -54,6 +54,6 @@ func boundMemory(ctx context.Context, cache int64) {
 // memoryLimit is the limit for a process in which so many bytes are in use: a quarter more at least, for a limit below what is
 // in use would leave the collector no end.
 func memoryLimit(cache int64, live uint64) int64 {
-	needed := int64(min(live, math.MaxInt64/2)) //nolint:gosec // bounded
+	needed := int64(min(live, math.MaxInt64/2))
 	return max(cache+memoryBeside, needed+needed/4)
 }

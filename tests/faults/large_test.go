@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -27,7 +28,7 @@ func largeSizes(t *testing.T) (sizes []int64) {
 	if text == "" {
 		text = "256MiB"
 	}
-	for _, one := range strings.Split(text, ",") {
+	for one := range strings.SplitSeq(text, ",") {
 		n, err := humanize.ParseBytes(one)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +43,8 @@ func largeSizes(t *testing.T) (sizes []int64) {
 func TestSmallChangesOfLargeObjects(t *testing.T) {
 	for _, size := range largeSizes(t) {
 		t.Run(humanize.IBytes(uint64(size)), func(t *testing.T) {
-			w := newWorld(t)
+			const memory = 64 * mib
+			w := newWorld(t, "--memory", fmt.Sprint(memory))
 			write(t, w.path("public", "first"), "proves the level")
 			syncAll(t, w)
 			l := &large{world: w, object: filepath.Join(w.server.Data, rig.Bucket, "public", "large"), want: filepath.Join(w.top, "want"), size: size}
@@ -51,8 +53,17 @@ func TestSmallChangesOfLargeObjects(t *testing.T) {
 			l.change(t, "one byte in the middle", size/2+partSize/2+12345, []byte{'X'})
 			l.change(t, "one byte at a border of parts", size/2, []byte{'Y'})
 			l.change(t, "1 MiB appended", size, noise(1, mib))
+			changing := w.peakMemory(t)
 			w.remount(t) // nothing of it is cached
 			l.readBack(t)
+			if size < 1<<30 {
+				l.compare(t, "read through the mount", w.path("public", "large"))
+			}
+			reading := w.peakMemory(t)
+			t.Logf("the daemon's memory was at most %s, then %s, --memory is %s", humanize.IBytes(uint64(changing)), humanize.IBytes(uint64(reading)), humanize.IBytes(memory))
+			if max(changing, reading) > memory+64*mib {
+				t.Error("the daemon needs more than --memory + 64 MiB")
+			}
 			w.Unmount(t)
 		})
 	}
@@ -135,13 +146,13 @@ func (l *large) change(t *testing.T, what string, off int64, data []byte) {
 	if limit := max(2*partSize, l.size/100) + mib; sent > limit || got > limit { // with the list of parts
 		t.Errorf("%s: sent %d, fetched %d bytes; want at most %d each", what, sent, got, limit)
 	}
-	l.compare(t, what)
+	l.compare(t, what, l.object)
 }
 
-// compare compares all of the object on the server's disk.
-func (l *large) compare(t *testing.T, what string) {
+// compare compares all of a file, the object on the server's disk or that of the mount.
+func (l *large) compare(t *testing.T, what, path string) {
 	t.Helper()
-	a, b := open(t, l.object), open(t, l.want)
+	a, b := open(t, path), open(t, l.want)
 	defer func() { _, _ = a.Close(), b.Close() }() // opened for reading
 	p, q := make([]byte, mib), make([]byte, mib)
 	for off := int64(0); ; off += mib {

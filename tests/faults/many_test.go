@@ -28,11 +28,19 @@ func manyFiles(t *testing.T) int {
 	return n
 }
 
-// TestManySmallFiles: files of 1 KiB, made in one directory as fast as a shell can. The daemon's memory stays in its bounds,
-// status answers meanwhile, all arrive.
+// filesADir is how many go into one directory. In much larger ones each new name costs the embedded server a look at all of
+// them, see the known gaps in docs/UPLOADER.md.
+const filesADir = 10_000
+
+// TestManySmallFiles: files of 1 KiB, made as fast as a shell can. The daemon's memory stays in its bounds, status answers
+// meanwhile, all arrive.
 func TestManySmallFiles(t *testing.T) {
-	const memory, statusWithin = 64 * mib, time.Second
-	n := manyFiles(t)
+	const statusWithin = time.Second
+	n, memory := manyFiles(t), int64(64*mib)
+	inFull := n >= 100_000 // and on a machine that does nothing else
+	if inFull {
+		memory = 256 * mib // the default; what the kernel knows of a name takes 2 KiB here
+	}
 	w := newWorld(t, "--memory", fmt.Sprint(memory))
 	write(t, w.path("private", "first"), "proves the level")
 	syncAll(t, w)
@@ -57,10 +65,11 @@ func TestManySmallFiles(t *testing.T) {
 	start := time.Now()
 	marks := filepath.Join(w.top, "marks")
 	script := fmt.Sprintf(`cd '%s'; i=0; while [ $i -lt %d ]; do
-		printf '%%01024d' $i > f$i
-		i=$((i+1)); [ $((i %% %d)) != 0 ] || date +%%s.%%N >> '%s'
-	done`, dir, n, n/10, marks)
-	if out, err := shell(t, 20*time.Minute, script); err != nil {
+		[ $((i %% %d)) != 0 ] || { d=d$i; mkdir $d; }
+		printf '%%01024d' $i > $d/f$i
+		i=$((i+1)); [ $((i %% %d)) != 0 ] || { set -- $(cat /proc/%d/stat); echo $(date +%%s.%%N) ${14} ${15}; } >> '%s'
+	done`, dir, n, filesADir, n/10, w.PID(), marks)
+	if out, err := shell(t, time.Hour, script); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	made := time.Since(start)
@@ -69,30 +78,48 @@ func TestManySmallFiles(t *testing.T) {
 	close(done)
 	<-watched
 	tenths := tenthsOf(t, start, read(t, marks))
-	rate := func(d time.Duration, n int) string { return fmt.Sprintf("%.0f files/s", float64(n)/d.Seconds()) }
-	t.Logf("%d files made in %v (%s; first tenth %s, last %s), in the bucket after %v", n, made.Round(time.Millisecond),
-		rate(made, n), rate(tenths[0], n/10), rate(tenths[9], n/10), took.Round(time.Millisecond))
+	first, last := tenths[0], tenths[9]
+	t.Logf("%d files made in %v, in the bucket after %v", n, made.Round(time.Millisecond), took.Round(time.Millisecond))
+	for _, x := range []tenth{first, last} {
+		t.Logf("tenth %d: %.0f files/s; %v of the daemon's processor time a file, uploads among it", x.n, float64(n/10)/x.took.Seconds(), x.cpu/time.Duration(n/10))
+	}
+	if last.cpu > 3*first.cpu+time.Second { // the clock counts hundredths; the machine may be busy with other things, this is not
+		t.Errorf("the last tenth cost %v of processor time, the first %v: files cost more the more there are", last.cpu, first.cpu)
+	}
 	peak := w.peakMemory(t)
-	t.Logf("the daemon's memory was at most %s, --memory is %s", humanize.IBytes(uint64(peak)), humanize.IBytes(memory))
+	t.Logf("the daemon's memory was at most %s, --memory is %s", humanize.IBytes(uint64(peak)), humanize.IBytes(uint64(memory)))
 	if peak > memory+64*mib {
 		t.Errorf("the daemon needs %s, more than --memory + 64 MiB", humanize.IBytes(uint64(peak)))
 	}
-	times.report(t, map[string]time.Duration{"status": statusWithin})
+	promised := map[string]time.Duration{}
+	if inFull {
+		promised["status"] = statusWithin
+	}
+	times.report(t, promised)
 	w.arrived(t, n)
 	w.Unmount(t)
 }
 
-// tenthsOf is how long each tenth of the work took.
-func tenthsOf(t *testing.T, start time.Time, marks string) (tenths []time.Duration) {
+// tenth is how long a tenth of the work took, and the daemon's processor time meanwhile.
+type tenth struct {
+	n         int
+	took, cpu time.Duration
+}
+
+// tenthsOf reads lines of "time, user and system hundredths of the daemon so far".
+func tenthsOf(t *testing.T, start time.Time, marks string) (tenths []tenth) {
 	t.Helper()
+	var used int64
 	for line := range strings.Lines(marks) {
-		sec, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
-		if err != nil {
+		var sec float64
+		var user, system int64
+		if _, err := fmt.Sscan(line, &sec, &user, &system); err != nil {
 			t.Fatal(err)
 		}
 		at := time.UnixMicro(int64(sec * 1e6))
-		tenths = append(tenths, at.Sub(start))
-		start = at
+		const tick = 10 * time.Millisecond
+		tenths = append(tenths, tenth{len(tenths) + 1, at.Sub(start), time.Duration(user+system-used) * tick})
+		start, used = at, user+system
 	}
 	if len(tenths) != 10 {
 		t.Fatalf("%d tenths", len(tenths))
@@ -117,18 +144,22 @@ func (w *world) peakMemory(t *testing.T) int64 {
 func (w *world) arrived(t *testing.T, n int) {
 	t.Helper()
 	dir := filepath.Join(w.server.Data, rig.Bucket, "private", rig.Identity, "many")
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
+	arrived := 0
+	for i := 0; i < n; i += filesADir {
+		entries, err := os.ReadDir(filepath.Join(dir, fmt.Sprint("d", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrived += len(entries)
 	}
-	if len(entries) != n {
-		t.Errorf("%d files arrived, want %d", len(entries), n)
+	if arrived != n {
+		t.Errorf("%d files arrived, want %d", arrived, n)
 	}
 	for i := range n {
-		got, err := os.ReadFile(filepath.Join(dir, fmt.Sprint("f", i)))
+		got, err := os.ReadFile(filepath.Join(dir, fmt.Sprint("d", i/filesADir*filesADir), fmt.Sprint("f", i)))
 		if want := fmt.Appendf(nil, "%01024d", i); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("f%d has %d bytes, want %d, or others (%v)", i, len(got), len(want), err)
 		}
 	}
-	t.Logf("%d files arrived as they were written", len(entries))
+	t.Logf("%d files arrived as they were written", arrived)
 }

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -16,7 +17,7 @@ import (
 type Chaos struct {
 	Seed      uint64
 	Refused   int           // 503 SlowDown, nothing was done
-	Stalled   int           // for the time of Stall: one half before the server acts, the other before its answer
+	Stalled   int           // for the time of Stall: one half before the server acts (never, if the client gives up), the other before its answer
 	Reset     int           // connections, by RST: one half before the server acts, the other instead of its answer
 	Truncated int           // bodies of answers end in the middle
 	Stall     time.Duration // after it things go on, if the client is still there
@@ -79,7 +80,7 @@ func (c *chaos) serve(w *statusWriter, r *http.Request, next http.Handler) {
 	case fateResetBefore:
 		reset(w)
 	case fateStalledBefore:
-		c.stall(r)
+		c.stallWhole(r)
 	case fateStalledAfter, fateResetAfter, fateTruncated:
 		next.ServeHTTP(&lateWriter{statusWriter: w, fate: f, chaos: c, request: r, left: -1}, r)
 		return
@@ -123,6 +124,20 @@ func (c *chaos) stall(r *http.Request) {
 	case <-r.Context().Done():
 	case <-time.After(c.Stall):
 	}
+}
+
+// stallWhole holds a request whose body has arrived, so that the end of its connection is seen: what the client gives up
+// never comes to the server.
+func (c *chaos) stallWhole(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		c.stall(r)
+		err = r.Context().Err()
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 }
 
 // reset cuts the connection by RST.
