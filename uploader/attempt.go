@@ -90,7 +90,7 @@ func (u *Uploader) yields(ctx context.Context, p *place) bool {
 		return u.crowded()
 	}
 	u.mu.Lock()
-	wanted := len(u.bigWait) > 0
+	wanted := u.large.wanted()
 	u.mu.Unlock()
 	return (wanted || u.crowded()) && roundOf(ctx).stands(p.dog.limit)
 }

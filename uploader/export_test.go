@@ -52,6 +52,13 @@ func (u *Uploader) Looks() int {
 	return u.looks
 }
 
+// Picks tells how many operations the dispatcher has looked at.
+func (u *Uploader) Picks() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.picks
+}
+
 // Dump shows what is pending, for the messages of tests.
 func (u *Uploader) Dump() []string {
 	u.mu.Lock()

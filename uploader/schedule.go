@@ -47,9 +47,6 @@ func (h *opHeap) Pop() any {
 // waits for the spool's sync or a slot does not leave the line idle.
 func (u *Uploader) maxRunningOps() int { return 2 * u.cfg.Requests }
 
-// maxLarge bounds the files that are sent in parts at the same time.
-func (u *Uploader) maxLarge() int { return max(1, u.cfg.Requests/4) }
-
 // runnable reports whether nothing but time stands before the operation.
 // Called with mu held.
 func (u *Uploader) runnable(o *op) bool {
@@ -121,13 +118,16 @@ func (u *Uploader) dispatch() {
 }
 
 // launch starts all that may run now and returns how long nothing more will
-// become ready by time alone. Called with mu held.
+// become ready by time alone. A batch that is due and large files come first: what they are made of has been ready
+// before what is now. Called with mu held.
 func (u *Uploader) launch(now time.Time) time.Duration {
 	const idle = time.Hour
 	if wait := u.pause.until.Sub(now); wait > 0 {
 		return wait
 	}
 	next := idle
+	u.startDueBatch(now)
+	u.startLarge(now)
 	u.unpark()
 	for len(u.ready) > 0 && u.running < u.maxRunningOps() {
 		o := u.ready[0]
@@ -136,16 +136,23 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 			break
 		}
 		heap.Pop(&u.ready)
+		u.picks++
 		if u.runnable(o) && !u.postpone(o, now) && !u.park(o) {
-			u.start(o)
+			u.start(o, now)
 		}
 	}
+	u.startDueBatch(now)
 	if wait := u.batchAt.Sub(now); len(u.batch) > 0 && wait > 0 {
 		next = min(next, wait)
-	} else if len(u.batch) > 0 && u.running < u.maxRunningOps() {
-		u.startBatch()
 	}
 	return next
+}
+
+// startDueBatch sends the deletes that have come together. Called with mu held.
+func (u *Uploader) startDueBatch(now time.Time) {
+	if len(u.batch) > 0 && !u.batchAt.After(now) && u.running < u.maxRunningOps() {
+		u.startBatch()
+	}
 }
 
 // postpone keeps back what a denied level would refuse. Called with mu held.
@@ -184,23 +191,28 @@ func (u *Uploader) unpark() {
 	}
 }
 
-// start runs one operation on a goroutine of its own. Called with mu held.
-func (u *Uploader) start(o *op) {
-	if o.deletes() && u.batchable(o) {
+// start runs one operation, or puts it among those with which it has to go or to wait. Called with mu held.
+func (u *Uploader) start(o *op, now time.Time) {
+	switch {
+	case o.deletes() && u.batchable(o):
 		u.addToBatch(o)
-		return
+	case u.isLarge(o):
+		u.awaitLarge(o)
+		u.startLarge(now)
+	default:
+		u.launchOp(o)
 	}
-	big := o.kind == opPut && o.gen.content != nil && o.gen.content.Size() > u.cfg.PartSize
-	if big && u.large >= u.maxLarge() {
-		u.bigWait = append(u.bigWait, o)
-		return
-	}
+}
+
+// launchOp runs one operation on a goroutine of its own. Called with mu held.
+func (u *Uploader) launchOp(o *op) {
+	large := u.isLarge(o)
 	ctx := withRound(u.begin(o), &round{stalls: o.stalls})
 	u.running++
-	if big {
-		u.large++
-	}
 	retry := o.rounds > 0
+	if large {
+		u.large.count(retry, 1)
+	}
 	if retry {
 		u.retrying++
 		ctx = withClass(ctx, ofRetry)
@@ -213,13 +225,8 @@ func (u *Uploader) start(o *op) {
 		if retry {
 			u.retrying--
 		}
-		if big {
-			u.large--
-			waiting := u.bigWait
-			u.bigWait = nil
-			for _, w := range waiting {
-				u.consider(w)
-			}
+		if large {
+			u.large.count(retry, -1)
 		}
 		u.finish(o, err)
 	})

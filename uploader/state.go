@@ -57,6 +57,7 @@ type op struct {
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
 	parked    bool               // failed before, waits for its turn among those
+	waitLarge bool               // Put: for a place of a large file
 	alone     bool               // Delete: not in a batch
 	confirmed time.Time          // Delete: when the version that is to go was seen last; zero = by a process before
 	replaced  *File              // Move: what the target's handles have

@@ -27,27 +27,26 @@ var (
 // concurrent use; none but those that say so waits for the store.
 type Uploader struct {
 	// constant after New
-	cfg          Config
-	store        store.Store
-	spool        *spool.Spool
-	log          *zap.Logger
-	limits       store.Limits
-	layout       layout  // of files whose size is not known yet
-	largest      int64   // bytes that a file may have
-	window       *window // of the store requests in flight
-	putPatience  patience
-	partPatience patience
-	crew         chan func()   // takes a round where a goroutine is idle
-	wake         chan struct{} // the dispatcher has something to look at
-	sync         chan struct{} // the syncer has something to release
-	wg           sync.WaitGroup
-	teller       sync.WaitGroup  // tells the events, the workers' last ones included
-	ctx          context.Context //nolint:containedctx // of the workers, ended by Close
-	cancel       context.CancelFunc
-	events       eventQueue
-	compaction   compaction
-	syncs        storeSyncs
-	append       func(...*spool.Record) error // to the log
+	cfg        Config
+	store      store.Store
+	spool      *spool.Spool
+	log        *zap.Logger
+	limits     store.Limits
+	layout     layout        // of files whose size is not known yet
+	largest    int64         // bytes that a file may have
+	window     *window       // of the store requests in flight
+	patience   [2]patience   // with a small file, with a part
+	crew       chan func()   // takes a round where a goroutine is idle
+	wake       chan struct{} // the dispatcher has something to look at
+	sync       chan struct{} // the syncer has something to release
+	wg         sync.WaitGroup
+	teller     sync.WaitGroup  // tells the events, the workers' last ones included
+	ctx        context.Context //nolint:containedctx // of the workers, ended by Close
+	cancel     context.CancelFunc
+	events     eventQueue
+	compaction compaction
+	syncs      storeSyncs
+	append     func(...*spool.Record) error // to the log
 
 	mu       sync.Mutex // guards all below; see doc.go for the order
 	fold     *fold
@@ -58,8 +57,7 @@ type Uploader struct {
 	batchAt  time.Time
 	running  int // operations, not requests
 	resting  int // of those under way: that wait without a place
-	large    int // of them: files in parts
-	bigWait  []*op
+	large    largeFiles
 	aborts   []lostUpload // found before Start
 	retrying int          // of those running: that have failed before
 	parked   []*op        // failed before and ready, but enough of them run
@@ -69,6 +67,7 @@ type Uploader struct {
 	counts   Counts
 	lastErr  string
 	ends     int           // operations that have ended, and rounds that have failed, since New
+	picks    int           // operations that launch has looked at
 	looks    int           // how often Wait has looked at all that is pending
 	changed  chan struct{} // closed and replaced whenever an operation ends or fails
 	started  bool

@@ -177,7 +177,7 @@ func (u *Uploader) dog(ctx context.Context, p *place, stalls int, cut func()) *w
 // patienceOf: the server has more to do with a part than with a small file, and says so later.
 func (u *Uploader) patienceOf(p *place) *patience {
 	if p.class&ofPart != 0 {
-		return &u.partPatience
+		return &u.patience[1]
 	}
-	return &u.putPatience
+	return &u.patience[0]
 }
