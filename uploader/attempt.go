@@ -26,13 +26,6 @@ const (
 	metaW = "s3levelfs-w" // x-amz-meta- name of the id of what was written
 )
 
-// pause stops the whole queue: credentials that have expired are nobody's failure.
-type pause struct {
-	until time.Time
-	delay time.Duration
-	err   error
-}
-
 // try sends a write up to Config.Attempts times, each time with a place of the window.
 // unanswered tells whether any attempt may have been applied.
 func (u *Uploader) try(ctx context.Context, size int64, send func(context.Context) error) (unanswered bool, err error) {
@@ -47,7 +40,6 @@ func (u *Uploader) try(ctx context.Context, size int64, send func(context.Contex
 		}
 		var timedOut bool
 		if timedOut, err = u.attempt(ctx, p, size, stalls, send); err == nil {
-			u.answered()
 			return unanswered, nil
 		}
 		unanswered = unanswered || store.Unanswered(err) || timedOut
@@ -78,7 +70,7 @@ func (u *Uploader) attempt(ctx context.Context, p *place, size int64, stalls int
 	if dog.end(u.patienceOf(p), err) && !errors.Is(err, errStalled) {
 		err = fmt.Errorf("%w: %w", errStalled, err)
 	}
-	p.end(err)
+	u.ended(p, err)
 	return timedOut, err
 }
 
@@ -116,13 +108,6 @@ func (u *Uploader) crowded() bool {
 	return len(u.ready) > 0 && !u.ready[0].notBefore.After(time.Now()) && u.running >= u.maxRunningOps()
 }
 
-// answered: the credentials are good, so a pause begins anew.
-func (u *Uploader) answered() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.pause = pause{}
-}
-
 // again decides when an operation runs next. Called with mu held.
 func (u *Uploader) again(o *op, err error) {
 	if err == nil || o.stopped || errors.Is(err, errAbandoned) {
@@ -133,12 +118,10 @@ func (u *Uploader) again(o *op, err error) {
 	o.err = err
 	u.lastErr = err.Error()
 	if pauses(err) {
-		u.pause.delay = min(max(2*u.pause.delay, firstRetry), time.Minute)
-		u.pause.until = time.Now().Add(u.pause.delay)
-		u.pause.err = err
-		u.log.Warn("uploads pause: the store does not accept the credentials",
-			zap.Duration("retry_in", u.pause.delay), zap.Error(err))
-		u.at(o, u.pause.until)
+		if !u.pause.until.After(time.Now()) { // told by a read of the base
+			u.beginPause(err)
+		}
+		u.consider(o) // first when the pause ends
 		return
 	}
 	delay := min(max(firstRetry<<min(o.rounds, 20), store.RetryAfter(err)), lastRetry)
@@ -164,7 +147,7 @@ func (u *Uploader) lookAt(ctx context.Context, key string) (at Base, err error) 
 	if err != nil {
 		return Base{}, err
 	}
-	defer func() { p.end(err) }()
+	defer func() { u.ended(p, err) }()
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	l := u.levelOf(key)

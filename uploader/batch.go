@@ -323,8 +323,3 @@ func (o *op) mayDelete(base, now Base) bool {
 	}
 	return base.State == Present && base.same(now)
 }
-
-// pauses: an error of the credentials, which lets the queue wait.
-func pauses(err error) bool {
-	return errors.Is(err, store.ErrExpired) || errors.Is(err, store.ErrCredentials) || errors.Is(err, store.ErrClockSkew)
-}

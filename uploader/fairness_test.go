@@ -40,9 +40,9 @@ func TestDeletesAmongManyUploads(t *testing.T) {
 			}
 		}
 		r.drain()
-		before := slices.IndexFunc(r.mem.Requests(), func(q memstore.Request) bool { return q.Op == op.DeleteMany })
-		if before < 0 || before > 200 {
-			t.Errorf("%d uploads went before the removals behind the first 100", before)
+		n := slices.IndexFunc(r.mem.Requests(), func(q memstore.Request) bool { return q.Op == op.DeleteMany })
+		if n < 0 || n > 200 {
+			t.Errorf("%d uploads went before the removals behind the first 100", n)
 		}
 	}, slow(op.Put, 50*time.Millisecond))
 }
@@ -125,27 +125,33 @@ func TestSmallFilesPassLargeOnes(t *testing.T) {
 	})
 }
 
-// order notes when each key is first sent, in calls that have ended.
+// order notes when each key is first sent, in calls that have ended: for large files those of large files, as these take turns
+// among themselves.
 type order struct {
 	store.Store
 
 	mu    sync.Mutex
-	ended int
+	ended map[bool]int // by whether the key is a large file's; all calls count as false
 	first map[string]int
 }
+
+func isLarge(k string) bool { return strings.HasPrefix(k, key("large")) }
 
 func (o *order) call(keys []string, do func()) {
 	o.mu.Lock()
 	for _, k := range keys {
 		if _, ok := o.first[k]; !ok {
-			o.first[k] = o.ended
+			o.first[k] = o.ended[isLarge(k)]
 		}
 	}
 	o.mu.Unlock()
 	do()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ended++
+	o.ended[false]++
+	if isLarge(keys[0]) {
+		o.ended[true]++
+	}
 }
 
 func (o *order) Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (res store.PutResult, err error) {
@@ -178,11 +184,21 @@ func (o *order) Delete(ctx context.Context, key string, c store.Cond) (err error
 	return err
 }
 
-// now is how many calls have ended.
-func (o *order) now() int {
+// now is how many calls have ended that count for a key.
+func (o *order) now(k string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.ended
+	return o.ended[isLarge(k)]
+}
+
+// before is how many operations are pending that a key may have to wait for.
+func before(r *rig, k string) (n int) {
+	for _, i := range r.u.Status().Items {
+		if !isLarge(k) || isLarge(i.Key) {
+			n++
+		}
+	}
+	return n
 }
 
 // Whatever arrives, in whatever order, and whatever fails: each operation is first sent before more calls have ended than those
@@ -207,7 +223,7 @@ func TestNoOperationStarves(t *testing.T) {
 			r.ft = rt
 			defer func() { r.stop() }()
 			f := faultstore.New(r.mem)
-			o := &order{Store: f, first: map[string]int{}}
+			o := &order{Store: f, ended: map[bool]int{}, first: map[string]int{}}
 			r.stop()
 			r.store = o
 			r.open()
@@ -220,7 +236,7 @@ func TestNoOperationStarves(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 				}
 				k := key(fmt.Sprint(w, i))
-				came[k], ahead[k] = o.now(), r.u.Operations()
+				came[k], ahead[k] = o.now(k), before(r, k)
 				switch w {
 				case "small":
 					r.put(k, "x")

@@ -331,5 +331,5 @@ func (u *Uploader) abortUpload(id, key string) {
 	if err != nil {
 		return
 	}
-	p.end(u.store.Abort(ctx, key, id)) // a left-over upload is invisible; the bucket's lifecycle rule ends it
+	u.ended(p, u.store.Abort(ctx, key, id)) // a left-over upload is invisible; the bucket's lifecycle rule ends it
 }

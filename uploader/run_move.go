@@ -126,7 +126,7 @@ func (u *Uploader) headersOf(ctx context.Context, r store.CopyRequest) (*store.H
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	obj, err := u.store.Head(ctx, r.Source, store.Cond{IfMatch: r.SourceETag})
-	p.end(err)
+	u.ended(p, err)
 	return obj.Headers, err
 }
 

@@ -45,7 +45,12 @@ func (h *opHeap) Pop() any {
 
 // maxRunningOps bounds the goroutines of operations: twice the requests, so that one that
 // waits for the spool's sync or a slot does not leave the line idle.
-func (u *Uploader) maxRunningOps() int { return 2 * u.cfg.Requests }
+func (u *Uploader) maxRunningOps() int {
+	if u.pause.err != nil {
+		return 1 // it asks for all of them
+	}
+	return 2 * u.cfg.Requests
+}
 
 // runnable reports whether nothing but time stands before the operation.
 // Called with mu held.
@@ -122,8 +127,11 @@ func (u *Uploader) dispatch() {
 // before what is now. Called with mu held.
 func (u *Uploader) launch(now time.Time) time.Duration {
 	const idle = time.Hour
-	if wait := u.pause.until.Sub(now); wait > 0 {
-		return wait
+	if u.pause.err != nil {
+		if wait := u.pause.until.Sub(now); wait > 0 {
+			return wait
+		}
+		u.window.setGate(1)
 	}
 	next := idle
 	u.startDueBatch(now)

@@ -49,8 +49,8 @@ func (u *Uploader) Status() Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := Status{Counts: u.counts, LastError: u.lastErr, Requests: u.window.show()}
-	if time.Now().Before(u.pause.until) {
-		s.Paused = u.pause.err
+	if u.pause.err != nil {
+		s.Paused, s.PausedUntil = u.pause.why(), u.pause.until
 	}
 	for _, l := range u.levels {
 		ls := LevelStatus{Prefix: l.Prefix, State: l.state.String(), NoConditions: l.noCond}
@@ -110,7 +110,7 @@ func (o *op) item() Item {
 func (u *Uploader) Retry() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.pause = pause{}
+	u.shortenPause(time.Now())
 	for _, l := range u.levels {
 		l.nextProbe = time.Now()
 	}

@@ -211,7 +211,8 @@ type Counts struct {
 type Status struct {
 	Counts
 	Oldest      time.Time // of what is pending, zero = nothing
-	Paused      error     // why the whole queue waits (expired credentials), nil = it does not
+	Paused      error     // why the whole queue waits (expired credentials), in words for people; nil = it does not
+	PausedUntil time.Time // then one request asks again; in the past: it is under way
 	LastError   string
 	Requests    Window // of the store requests
 	Levels      []LevelStatus

@@ -19,10 +19,11 @@ type window struct {
 	most int // requests
 
 	mu        sync.Mutex
-	size      int // requests, 1 to most
-	gate      int // requests that may be in flight whatever size says; see setGate
-	good      int // answers since size was changed
-	out       int // requests in flight
+	size      int   // requests, 1 to most
+	gate      int   // requests that may be in flight whatever size says; see setGate
+	shut      error // why gate is 0; nil = it is not
+	good      int   // answers since size was changed
+	out       int   // requests in flight
 	held      [shares]int
 	waiting   [1 << 3]*list.List // of *place, by class, in the order of their coming
 	came      uint64
@@ -87,7 +88,8 @@ type place struct {
 	class   class
 	came    uint64
 	number  uint64        // of the request, in the order of their beginning; valid when granted
-	granted chan struct{} // closed: it may begin
+	granted chan struct{} // closed: it may begin, or refused says why not
+	refused error
 	at      *list.Element // while it waits
 	left    bool
 	lent    bool
@@ -95,12 +97,16 @@ type place struct {
 	slowed  bool
 }
 
-// enter waits for a place until ctx ends, or stop is closed, which gives neither a place nor an error.
+// enter waits for a place until ctx ends, the window is shut, which is its error, or stop is closed, which gives neither a
+// place nor an error.
 func (w *window) enter(ctx context.Context, stop <-chan struct{}, c class) (*place, error) {
 	p := w.come(c)
 	var err error
 	select {
 	case <-p.granted:
+		if p.refused != nil {
+			return nil, p.refused
+		}
 		return p, nil
 	case <-stop:
 	case <-ctx.Done():
@@ -117,6 +123,7 @@ func (w *window) come(c class) *place {
 	w.came++
 	p := &place{w: w, class: c, came: w.came, granted: make(chan struct{})}
 	p.at = w.waiting[c].PushBack(p)
+	w.refuse()
 	w.grant()
 	return p
 }
@@ -233,14 +240,36 @@ func answered(err error) bool {
 	return ok && e.Status != 0 && e.Status < http.StatusInternalServerError
 }
 
-// setGate bounds the requests in flight to n besides the window's size: 0 while there is no use in any, 1 to ask whether
-// there is, gateOpen. It returns the number of the last request that has begun.
-func (w *window) setGate(n int) uint64 {
+// setGate bounds the requests in flight to n besides the window's size: 1 while they only ask whether there is use in more,
+// gateOpen.
+func (w *window) setGate(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gate = n
+	w.gate, w.shut = n, nil
 	w.grant()
+}
+
+// shutGate refuses all that wait and come until setGate. It returns the number of the last request that has begun.
+func (w *window) shutGate(err error) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gate, w.shut = 0, err
+	w.refuse()
 	return w.begun
+}
+
+// refuse ends the waiting of all while the gate is shut. Called with mu held.
+func (w *window) refuse() {
+	if w.shut == nil {
+		return
+	}
+	for _, q := range w.waiting {
+		for q.Len() > 0 {
+			p, _ := q.Remove(q.Front()).(*place)
+			p.at, p.left, p.refused = nil, true, w.shut
+			close(p.granted)
+		}
+	}
 }
 
 // Window shows the bound of the requests in flight.

@@ -3,6 +3,7 @@ package uploader
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -180,14 +181,39 @@ func TestPlacesAreGivenBackOnce(t *testing.T) {
 	begin(t, w, 1, 0)
 }
 
+// queued is how many requests wait.
+func (w *window) queued() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, q := range w.waiting {
+		n += q.Len()
+	}
+	return n
+}
+
 func TestGate(t *testing.T) {
 	w := newWindow(4)
 	begin(t, w, 1, 0)[0].end(nil)
-	if n := w.setGate(0); n != 1 {
+	under := begin(t, w, 4, 0)
+	waits := make(chan error, 1)
+	go func() {
+		_, err := w.enter(context.Background(), nil, ofRetry)
+		waits <- err
+	}()
+	for w.queued() == 0 {
+		runtime.Gosched()
+	}
+	if n := w.shutGate(errNo); n != 5 {
 		t.Errorf("%d requests have begun", n)
 	}
-	if tryEnter(w, 0) != nil {
-		t.Error("a request begins while the gate is closed")
+	if err := <-waits; !errors.Is(err, errNo) {
+		t.Errorf("who waits is told %v", err)
+	}
+	if _, err := w.enter(t.Context(), nil, 0); !errors.Is(err, errNo) {
+		t.Errorf("who comes is told %v", err)
+	}
+	for _, p := range under {
+		p.end(nil)
 	}
 	w.setGate(1)
 	p := begin(t, w, 1, 0)[0]

@@ -195,6 +195,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 		return fmt.Errorf("spool in %s can not be replayed: %w", s.state, err)
 	}
 	s.uploader = up
+	s.backend.store.OnAccepted(up.Renewed)
 	notifier := fs.NewNotifier(log.Named("fs"))
 	s.onClose(notifier.Close)
 	s.vfs, err = vfs.New(vfs.Deps{

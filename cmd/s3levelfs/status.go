@@ -111,6 +111,14 @@ func statusOnce(c *cli.Context) error {
 	return silent
 }
 
+// asked is when a pause is looked into.
+func asked(at time.Time) string {
+	if wait := time.Until(at).Round(time.Second); wait > 0 {
+		return "in " + wait.String()
+	}
+	return "now"
+}
+
 // writeStatus is the status for people. Write errors of a terminal are not worth a failure.
 func writeStatus(w io.Writer, s *mountStatus) {
 	line := func(name, format string, args ...any) {
@@ -153,6 +161,7 @@ func writeStatus(w io.Writer, s *mountStatus) {
 	}
 	if u.Paused != "" {
 		line("paused", "%s", u.Paused)
+		line("", "nothing is lost: uploads go on when it does, which is asked %s", asked(u.PausedUntil))
 	}
 	line("spool", "%s in %s", bytesText(s.SpoolBytes), s.Spool)
 	if s.SpoolFree >= 0 && s.SpoolFree < s.SpoolKeep+lowDisk {

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
@@ -31,6 +34,29 @@ func TestStatusOfASlowStore(t *testing.T) {
 	human, script = told(t, uploader.Status{Requests: uploader.Window{Size: 4, Most: 16, InFlight: 3, Throttled: 12}})
 	if !strings.Contains(human, "4 of 16 requests at a time: the store has asked 12 times to slow down") ||
 		!strings.Contains(script, `"requests":{"window":4,"most":16,"in_flight":3,"throttled":12}`) {
+		t.Errorf("%s\n%s", human, script)
+	}
+}
+
+// A pause says what is refused, and that it is no loss.
+func TestStatusOfAPause(t *testing.T) {
+	cause := fmt.Errorf("the store does not accept the credentials: %w", &store.Error{
+		Op: "put", Key: "public/f", Kind: store.ErrExpired, Code: "ExpiredToken", Status: 400,
+	})
+	at := time.Now().Add(40 * time.Second)
+	human, script := told(t, uploader.Status{Paused: cause, PausedUntil: at})
+	if !strings.Contains(human, "  paused       the store does not accept the credentials: put \"public/f\": credentials have expired (ExpiredToken, HTTP 400)\n") ||
+		!strings.Contains(human, "which is asked in 40s\n") && !strings.Contains(human, "which is asked in 39s\n") {
+		t.Errorf("%s", human)
+	}
+	if !strings.Contains(script, `"paused":"the store does not accept the credentials: `) || !strings.Contains(script, `"paused_until":"`) {
+		t.Errorf("%s", script)
+	}
+	human, _ = told(t, uploader.Status{Paused: cause})
+	if !strings.Contains(human, "which is asked now\n") {
+		t.Errorf("%s", human)
+	}
+	if human, script = told(t, uploader.Status{}); strings.Contains(human+script, "paused") {
 		t.Errorf("%s\n%s", human, script)
 	}
 }

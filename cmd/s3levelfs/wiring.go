@@ -77,6 +77,7 @@ type uploadStatus struct {
 	BaseLost    int           `json:"base_lost"`
 	Oldest      time.Time     `json:"oldest,omitzero"`
 	Paused      string        `json:"paused,omitempty"`
+	PausedUntil time.Time     `json:"paused_until,omitzero"` // when one request asks again
 	LastError   string        `json:"last_error,omitempty"`
 	Requests    windowStatus  `json:"requests"`
 	Levels      []levelStatus `json:"levels"`
@@ -106,7 +107,7 @@ func uploadsOf(u uploader.Status) uploadStatus {
 		Levels:   []levelStatus{}, SpoolList: telemetry.SpoolList{Items: itemsOf(u.Items), Kept: keptOf(u.Quarantined)},
 	}
 	if u.Paused != nil {
-		out.Paused = u.Paused.Error()
+		out.Paused, out.PausedUntil = u.Paused.Error(), u.PausedUntil
 	}
 	for _, l := range u.Levels {
 		out.Levels = append(out.Levels, levelStatus{l.Prefix, l.State, l.NoConditions, l.Err})

@@ -17,8 +17,10 @@ import (
 type Requests struct {
 	store.Store
 
-	mu    sync.Mutex
-	stats RequestStats
+	mu       sync.Mutex
+	stats    RequestStats
+	refused  bool // the credentials, by the last answer that says anything of them
+	accepted func()
 }
 
 // RequestStats is a snapshot of the counts.
@@ -45,10 +47,32 @@ func (r *Requests) Stats() RequestStats {
 	return s
 }
 
+// OnAccepted sets what is called, from the goroutine of a request, each time when the store accepts the credentials again after it had
+// refused them: whoever waits for that need not ask.
+func (r *Requests) OnAccepted(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.accepted = f
+}
+
 func (r *Requests) count(kind string, err error) {
+	if tell := r.note(kind, err); tell != nil {
+		tell()
+	}
+}
+
+// note counts, and gives the function that is to be told.
+func (r *Requests) note(kind string, err error) (tell func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats.Count[kind]++
+	switch {
+	case errors.Is(err, store.ErrExpired), errors.Is(err, store.ErrCredentials), errors.Is(err, store.ErrClockSkew):
+		r.refused = true
+	case err == nil && r.refused:
+		r.refused = false
+		tell = r.accepted
+	}
 	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) {
 		r.stats.Failed[kind]++
 		if errors.Is(err, store.ErrThrottled) {
@@ -56,6 +80,7 @@ func (r *Requests) count(kind string, err error) {
 		}
 		r.stats.LastError, r.stats.ErrorAt = err.Error(), time.Now()
 	}
+	return tell
 }
 
 // sent counts bytes that the store has taken.

@@ -25,3 +25,23 @@ func TestThrottledRequestsAreCounted(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Who waits for the credentials is told by the first request that is accepted again, whoever has sent it.
+func TestAcceptedAgain(t *testing.T) {
+	for _, fault := range []faultstore.Fault{faultstore.Expired(), faultstore.BadCredentials()} {
+		mem := memstore.New(memstore.Config{})
+		mem.PutString("k", "x")
+		r := telemetry.CountRequests(faultstore.New(mem, faultstore.Rule{Nth: 2, Count: 2, Fault: fault}, faultstore.Rule{Nth: 2, Fault: faultstore.InternalError()}))
+		told := 0
+		r.OnAccepted(func() {
+			told++
+			r.Stats() // it may ask
+		})
+		for i, want := range []int{0, 0, 0, 0, 1, 1} {
+			_, _ = r.Head(t.Context(), "k", store.Cond{})
+			if told != want {
+				t.Errorf("%v: told %d times after request %d", fault, told, i+1)
+			}
+		}
+	}
+}
