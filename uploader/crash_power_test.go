@@ -143,6 +143,7 @@ func (p *powerLoss) run(t *testing.T) string {
 	synctest.Wait()
 	c.stop()
 	time.Sleep(time.Second) // what is on its way ends
+	synctest.Wait()
 	if c.store = c.mem; p.local {
 		d.loseSome(rnd)
 		c.store = d

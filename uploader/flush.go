@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -247,25 +248,23 @@ func (u *Uploader) stamped(g *generation) store.Headers {
 	return h
 }
 
-// supersede is the end of the generation below o in the same stack, if nothing of it can
-// be in the store. Called with mu held.
+// supersede is the end of the generations below o in the same stack, as far as nothing of them can be in the store:
+// sealed ones, and those that an O_TRUNC, or several, left unsealed. Called with mu held.
 func (u *Uploader) supersede(o *op) []*spool.Record {
+	var recs []*spool.Record
 	q := u.fold.queues[o.key]
-	for i, x := range q {
-		if x != o || i == 0 {
-			continue
-		}
-		below := q[i-1]
+	for i := slices.Index(q, o) - 1; i >= 0; i-- {
+		below := q[i]
 		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file ||
 			(below.flags^o.flags)&(flagReplaced|flagCarried) != 0 {
-			return nil
+			break
 		}
 		if f := o.gen.file; below.upload != nil && f != nil {
 			f.flushed = true // once more, and what is sent meanwhile would be sent in vain again
 		}
-		return append(u.handOver(below.gen.id, o.gen.id), below.done(spool.TypeDrop, Base{}, Base{}))
+		recs = append(append(recs, u.handOver(below.gen.id, o.gen.id)...), below.done(spool.TypeDrop, Base{}, Base{}))
 	}
-	return nil
+	return recs
 }
 
 // handOver lets the deletes that wait for one generation wait for another ("" = none).

@@ -64,7 +64,7 @@ func TestPauseAsksWithOneRequest(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		sizes, at := calls.bursts()
 		t.Logf("bursts of %v requests after %v", sizes, at)
-		if sizes[0] != 16 || len(sizes) < 10 || slices.ContainsFunc(sizes[1:], func(n int) bool { return n != 1 }) {
+		if sizes[0] != uploader.DefaultRequests || len(sizes) < 10 || slices.ContainsFunc(sizes[1:], func(n int) bool { return n != 1 }) {
 			t.Error("more than one request asks")
 		}
 		for i, want := 1, time.Second; i < len(at); i, want = i+1, min(2*want, time.Minute) {

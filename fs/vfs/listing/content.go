@@ -37,13 +37,27 @@ func (s slot) appendEntries(out []Entry, name string) []Entry {
 // content is what a listing showed: a whole directory, or, from a lookup of one
 // name, that name alone.
 type content struct {
-	at    time.Time // the begin of the listing
+	at    time.Time     // the begin of the listing
+	took  time.Duration // the time until its end
 	slots map[string]slot
 	self  *store.Object // the directory's own marker, which is no entry of it
 }
 
 func newContent(at time.Time) *content {
 	return &content{at: at, slots: make(map[string]slot)}
+}
+
+// agesWith is how many times as long as it took a listing of a large directory is believed, so that listing it anew
+// takes a tenth of the time at most.
+const agesWith = 10
+
+// until is when the content is too old: ttl after the listing began, later for a large directory whose listing takes long.
+// Who asks for less than a second wants to see each change, whatever it costs.
+func (c *content) until(ttl time.Duration) time.Time {
+	if len(c.slots) > pageKeys && ttl >= time.Second {
+		ttl = max(ttl, agesWith*c.took)
+	}
+	return c.at.Add(ttl)
 }
 
 // set replaces a slot; an empty one is no entry.
@@ -101,10 +115,10 @@ type directory struct {
 
 // known gives the content that answers for name at a time, nil if none does.
 func (d *directory) known(name string, now time.Time, ttl time.Duration) *content {
-	if d.content != nil && now.Before(d.content.at.Add(ttl)) {
+	if d.content != nil && now.Before(d.content.until(ttl)) {
 		return d.content
 	}
-	if c := d.names[name]; c != nil && now.Before(c.at.Add(ttl)) {
+	if c := d.names[name]; c != nil && now.Before(c.until(ttl)) {
 		return c
 	}
 	return nil
@@ -116,7 +130,7 @@ const maxNames = 1000
 func (d *directory) addName(name string, c *content, ttl time.Duration) {
 	if len(d.names) >= maxNames {
 		now := time.Now()
-		maps.DeleteFunc(d.names, func(_ string, o *content) bool { return !now.Before(o.at.Add(ttl)) })
+		maps.DeleteFunc(d.names, func(_ string, o *content) bool { return !now.Before(o.until(ttl)) })
 	}
 	if d.names == nil || len(d.names) >= maxNames {
 		d.names = make(map[string]*content)

@@ -140,6 +140,7 @@ func (x *Index) listDir(dir string, limit int) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.took = time.Since(c.at)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d := x.cache.get(dir)

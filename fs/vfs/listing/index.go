@@ -84,7 +84,7 @@ func (x *Index) Lookup(ctx context.Context, dir, name string) ([]Entry, Fresh, e
 func (x *Index) ReadDir(ctx context.Context, dir string) ([]Entry, Fresh, error) {
 	return x.ask(ctx, dir,
 		func(d *directory, now time.Time) *content {
-			if d.content != nil && now.Before(d.content.at.Add(x.cfg.TTL)) {
+			if d.content != nil && now.Before(d.content.until(x.cfg.TTL)) {
 				return d.content
 			}
 			return nil
@@ -106,9 +106,9 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 		x.noteOdd(dir)
 		d := x.cache.get(dir)
 		if c := known(d, now); c != nil {
-			entries := read(c)
+			entries, until := read(c), c.until(x.cfg.TTL)
 			x.mu.Unlock()
-			return entries, Fresh{Until: c.at.Add(x.cfg.TTL)}, nil
+			return entries, Fresh{Until: until}, nil
 		}
 		old := d.content
 		if old != nil && x.health.serveStale(now, x.cfg.StaleIfDown) {
@@ -128,7 +128,7 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 		if err == nil {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			return read(c), Fresh{Until: c.at.Add(x.cfg.TTL)}, nil
+			return read(c), Fresh{Until: c.until(x.cfg.TTL)}, nil
 		}
 		if old == nil || try > 0 || !errors.Is(err, store.ErrTransient) || !x.waitOutage(ctx, began) {
 			return nil, Fresh{}, err

@@ -126,7 +126,7 @@ func (x *Index) change(ch change) {
 // to live without, or is gone itself: a removal may be told again when the store
 // has confirmed it, and rmdir may have come in between.
 func (x *Index) keepEmptied(dir string) {
-	if d := x.cache.peek(dir); d != nil && d.content != nil && time.Since(d.content.at) < x.cfg.TTL &&
+	if d := x.cache.peek(dir); d != nil && d.content != nil && time.Now().Before(d.content.until(x.cfg.TTL)) &&
 		(len(d.content.slots) > 0 || d.content.self != nil) {
 		return
 	}
