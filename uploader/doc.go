@@ -35,7 +35,7 @@
 // # Locks
 //
 // Uploader.mu guards all state. spool.Content's locks and the log's are taken under it (an append, the reading of an
-// extent map), eventQueue.mu and tracker.mu too; it is never held over a call into the store, a sync, a base read, or a caller's
+// extent map), eventQueue.mu, tracker.mu and window.mu too; it is never held over a call into the store, a sync, a base read, or a caller's
 // function other than Config.Stamp.
 //
 // # Invariants
