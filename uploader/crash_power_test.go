@@ -118,7 +118,7 @@ func (p *powerLoss) run(t *testing.T) string {
 	c.logged = noRecords
 	defer func() {
 		c.stop()
-		time.Sleep(time.Minute) // nobody waits for the store's last sync
+		time.Sleep(time.Minute)
 	}()
 	d := &diskStore{Store: c.mem}
 	k.script = c
@@ -142,7 +142,7 @@ func (p *powerLoss) run(t *testing.T) string {
 	}
 	synctest.Wait()
 	c.stop()
-	time.Sleep(time.Second) // what is on its way ends
+	time.Sleep(time.Second) // what is on its way ends: nobody waits for a sync of the store
 	synctest.Wait()
 	if c.store = c.mem; p.local {
 		d.loseSome(rnd)

@@ -34,7 +34,7 @@ func aims() []aim {
 	list := []aim{
 		at(rig.Halfway, rig.Put), closed, at(rig.Unsent, rig.Complete), at(rig.Halfway, rig.Part), at(rig.Unanswered, rig.Copy),
 		at(rig.Unanswered, rig.Put), closed, closed, at(rig.Unanswered, rig.Complete), at(rig.Unsent, parts...),
-		at(rig.Unanswered, rig.Delete, rig.DeleteMany), at(rig.Unsent, rig.Put), at(rig.Unanswered, parts...), at(rig.Unsent, rig.Copy), random,
+		at(rig.Unanswered, rig.Delete, rig.DeleteMany), at(rig.Unsent, rig.Put), at(rig.Unanswered, parts...), at(rig.Unsent, rig.Copy), closed,
 		at(rig.Unsent, rig.Delete, rig.DeleteMany), at(rig.Unanswered, rig.Create), closed, random, at(rig.Halfway, rig.Complete),
 	}
 	for i := range list {

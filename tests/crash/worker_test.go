@@ -283,8 +283,10 @@ func (w *worker) writeFile(f *file, flags int, p []byte) (synced bool, err error
 
 // check compares all files of the worker with the model.
 func (w *worker) check(dir string, bad func(o outcome, name, what string)) {
+	good := true
 	tell := func(f *file, o outcome, what string) {
 		if o != right {
+			good = false
 			bad(o, f.path, what+"; the worker's last operations:\n\t"+strings.Join(w.trace, "\t"))
 		}
 	}
@@ -293,10 +295,10 @@ func (w *worker) check(dir string, bad func(o outcome, name, what string)) {
 		o, what := f.check(dir)
 		tell(f, o, what)
 	}
-	if w.moving != nil {
+	if w.moving != nil && good { // else that is the news
 		o, what := w.moving.check()
 		tell(w.moving.from, o, what)
-		w.moving = nil
 	}
+	w.moving = nil
 	w.trace = append(w.trace, "killed\n")
 }
