@@ -96,6 +96,8 @@ func (c *controller) Unmount(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("%s is not mounted yet: %w", c.s.mountpoint, ctx.Err())
 	}
+	c.s.unmounting.RLock()
+	defer c.s.unmounting.RUnlock()
 	err := c.s.fuse.Unmount()
 	if errors.Is(err, fs.ErrBusy) {
 		return fmt.Errorf("%s is in use: close what has files open or its working directory in it (`fuser -vm %s` names it), then try again",

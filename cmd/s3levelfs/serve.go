@@ -47,6 +47,8 @@ func (s *session) serve(ctx context.Context, stop context.CancelFunc) error {
 		s.unmountForSignal()
 	}
 	left := s.drain(again)
+	s.unmounting.Lock()
+	defer s.unmounting.Unlock()
 	s.close()
 	return leftError(left)
 }

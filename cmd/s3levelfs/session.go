@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,10 @@ type session struct {
 	seen     telemetry.EventCounts
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
+
+	// unmounting is held for reading while a command unmounts. The kernel ends the requests of a mount before it has
+	// forgotten all names of it, and only then the call that unmounts: the command gets its answer first.
+	unmounting sync.RWMutex
 
 	draining atomic.Bool
 	closers  []func()
