@@ -63,7 +63,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // WriteAt writes p at off; a gap before off becomes zeros.
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	n := 0
-	err := f.change(ctx, false, span{off: off, end: off + int64(len(p)), data: true, size: off + int64(len(p))}, func(c *spool.Content) (err error) {
+	err := f.change(ctx, false, span{off: off, end: off + int64(len(p)), data: p, size: off + int64(len(p))}, func(c *spool.Content) (err error) {
 		n, err = c.WriteAt(p, off)
 		return err
 	})

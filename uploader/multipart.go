@@ -273,13 +273,14 @@ func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r st
 	if content.OfBase(r.Off, r.Len) {
 		return u.copyPart(ctx, o, m, i, r)
 	}
+	ctx = withSum(ctx, o.gen, m.layout, i, r.Len)
 	_, err = u.try(ctx, r.Len, func(ctx context.Context) (err error) {
 		body := io.NewSectionReader(content.Section(noBase), r.Off, r.Len)
 		part, err = u.store.UploadPart(ctx, key, m.id, int32(i+1), watched(ctx, body))
 		return err
 	})
 	part.Number, part.Size = int32(i+1), r.Len
-	return part, err
+	return part, blame(ctx, err, content, r)
 }
 
 // logPart: the part is stored, and need not be sent again by a later round or process.

@@ -108,12 +108,13 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 		u.giveUp(o, m)
 	}
 	body := o.gen.content.Section(noBase)
+	ctx = withSum(ctx, o.gen, u.layout, 0, size)
 	var res store.PutResult
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Put(ctx, o.key, watched(ctx, body), h, c)
 		return err
 	})
-	return present(res, size, h), unanswered, err
+	return present(res, size, h), unanswered, blame(ctx, err, o.gen.content, store.Range{Len: size})
 }
 
 // noBase is the base of what is whole.

@@ -26,13 +26,17 @@ type tracked struct {
 	sent   uint64 // writes+1 when it was read that was uploaded; 0 = not uploaded
 	filled int64  // bytes written, those written twice counted twice
 	queued bool   // is or was in ready
+
+	sum    uint32 // CRC-32 of the first summed bytes, as they were written; see sums.go
+	summed int64
+	mixed  bool // several writes were under way at the same time
 }
 
 // span is what an operation changes of a file: [off, end).
 type span struct {
 	off, end int64
-	data     bool  // it is filled with bytes
-	size     int64 // that the file has then at least
+	data     []byte // what it is filled with; nil = it is cut, or filled with zeros
+	size     int64  // that the file has then at least
 }
 
 // touch is a change under way: its span and the parts of it, [first, behind).
@@ -52,7 +56,7 @@ func (t *tracker) touched(s span) (first, end int) {
 		return 0, 0
 	}
 	first = t.layout.index(s.off)
-	if end = t.layout.index(s.end-1) + 1; !s.data {
+	if end = t.layout.index(s.end-1) + 1; s.data == nil {
 		return first, max(first, min(end, len(t.parts)))
 	}
 	for len(t.parts) < end {
@@ -67,8 +71,10 @@ func (t *tracker) begin(s span) touch {
 	defer t.mu.Unlock()
 	first, end := t.touched(s)
 	for i := first; i < end; i++ {
-		t.parts[i].writes++
-		t.parts[i].under++
+		p := &t.parts[i]
+		p.writes++
+		p.mixed = p.mixed || p.under > 0
+		p.under++
 	}
 	return touch{span: s, first: first, behind: end}
 }
@@ -83,13 +89,18 @@ func (t *tracker) end(s touch, ok bool) (passed bool) {
 		p.under--
 		switch off, n := t.layout.at(i); {
 		case !ok:
-		case s.data:
-			p.filled += min(s.end, off+n) - max(s.off, off)
+			p.summed = 0
+		case s.data != nil:
+			from, to := max(s.off, off), min(s.end, off+n)
+			p.filled += to - from
+			p.add(s.data[from-s.off:to-s.off], from-off, !p.mixed)
 		default:
-			p.filled = 0
+			p.filled, p.summed = 0, 0
 		}
+		p.mixed = p.mixed && p.under > 0
 	}
-	if !ok || !s.data || first == end {
+	t.late(s)
+	if !ok || s.data == nil || first == end {
 		return false
 	}
 	before := t.last
@@ -99,6 +110,19 @@ func (t *tracker) end(s touch, ok bool) (passed bool) {
 		passed = t.leave(i) || passed
 	}
 	return passed
+}
+
+// late: a cut also changes the parts that others have begun to write since it began. Called with mu held.
+func (t *tracker) late(s touch) {
+	if s.data != nil {
+		return
+	}
+	first, end := t.touched(s.span)
+	for i := max(first, s.behind); i < end; i++ {
+		p := &t.parts[i]
+		p.writes++
+		p.filled, p.summed, p.mixed = 0, 0, p.under > 0
+	}
 }
 
 // leave: the writer is elsewhere now. Called with mu held.

@@ -7,7 +7,7 @@ import (
 
 // write is a whole write: begun and ended.
 func (t *tracker) write(off, end int64) bool {
-	return t.end(t.begin(span{off: off, end: end, data: true}), true)
+	return t.end(t.begin(span{off: off, end: end, data: make([]byte, end-off)}), true)
 }
 
 func TestTrackerPassedParts(t *testing.T) {
@@ -46,7 +46,7 @@ func TestTrackerRaces(t *testing.T) {
 	if !ok || !tr.uploaded(0, seen) || tr.dirty(0) {
 		t.Error("a quiet part is not clean")
 	}
-	s := tr.begin(span{off: 3, end: 4, data: true})
+	s := tr.begin(span{off: 3, end: 4, data: []byte{1}})
 	if !tr.dirty(0) {
 		t.Error("a write that has begun leaves the part clean")
 	}

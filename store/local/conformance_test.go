@@ -31,7 +31,9 @@ func TestConformance(t *testing.T) {
 			if name == "sidecar" {
 				useSidecar(t, cfg.Data)
 			}
-			storetest.Test(t, func(t *testing.T) store.Store { return open(t, cfg) }, gateway())
+			f := gateway()
+			f.NoSums = cfg.Checksums == s3store.ChecksumsRequired
+			storetest.Test(t, func(t *testing.T) store.Store { return open(t, cfg) }, f)
 		})
 	}
 }

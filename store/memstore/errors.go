@@ -27,6 +27,7 @@ const (
 	codePartOrder       = "InvalidPartOrder"
 	codePrecondition    = "PreconditionFailed"
 	codeSlowDown        = "SlowDown"
+	codeBadDigest       = "BadDigest"
 )
 
 // failure is the answer with an S3 error code. Op, Key and RequestID are filled
@@ -50,6 +51,8 @@ func failure(code string) *store.Error {
 		e.Status, e.Kind = http.StatusNotModified, store.ErrChanged
 	case codePrecondition:
 		e.Status, e.Kind = http.StatusPreconditionFailed, store.ErrChanged
+	case codeBadDigest:
+		e.Status, e.Kind = http.StatusBadRequest, store.ErrTransient
 	case codeSlowDown:
 		e.Status, e.Kind, e.Unanswered = http.StatusServiceUnavailable, store.ErrThrottled, true
 	}

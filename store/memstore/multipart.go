@@ -55,6 +55,9 @@ func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int
 		if bodyErr != nil {
 			return bodyErr
 		}
+		if e := checkSum(ctx, data); e != nil {
+			return e
+		}
 		u, e := s.openUpload(key, uploadID)
 		if e != nil {
 			return e

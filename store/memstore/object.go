@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"context"
 	"crypto/md5" //nolint:gosec // S3's ETag is an MD5, nothing is protected by it
 	"encoding/base64"
 	"encoding/binary"
@@ -69,6 +70,14 @@ func checksumOf(data []byte) string {
 	var sum [4]byte
 	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE(data))
 	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// checkSum refuses a body that has not the checksum which its sender gave.
+func checkSum(ctx context.Context, data []byte) *store.Error {
+	if sum, ok := store.CRC32Of(ctx); ok && sum != crc32.ChecksumIEEE(data) {
+		return failure(codeBadDigest)
+	}
+	return nil
 }
 
 // readBody reads a whole body from its start and leaves its position alone.

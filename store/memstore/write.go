@@ -18,6 +18,9 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 		if bodyErr != nil {
 			return bodyErr
 		}
+		if e := checkSum(ctx, data); e != nil {
+			return e
+		}
 		if int64(len(data)) > s.cfg.Limits.MaxPut {
 			return failure(codeEntityTooLarge)
 		}

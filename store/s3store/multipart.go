@@ -41,14 +41,18 @@ func (s *Store) Create(ctx context.Context, key string, h store.Headers) (string
 // UploadPart implements [store.Multipart].
 func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int32, body *io.SectionReader) (store.Part, error) {
 	ctx, call := s.change(ctx, op.UploadPart, key, s.timeouts.WriteHeader)
+	sum := s.sumOf(ctx)
 	out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID, PartNumber: &number,
-		Body: fromStart(body), ContentLength: aws.Int64(body.Size()),
+		Body: fromStart(body), ContentLength: aws.Int64(body.Size()), ChecksumCRC32: sum,
 	}, call.options()...)
 	if err = call.end(body.Size(), err); err != nil {
 		return store.Part{}, err
 	}
 	p := store.Part{Number: number, ETag: aws.ToString(out.ETag), Size: body.Size(), Checksum: aws.ToString(out.ChecksumCRC32)}
+	if p.Checksum == "" && sum != nil {
+		p.Checksum = *sum
+	}
 	if sums, ok := s3.GetComputedInputChecksumsMetadata(out.ResultMetadata); ok && p.Checksum == "" {
 		p.Checksum = sums.ComputedChecksums["CRC32"]
 	}

@@ -2,6 +2,8 @@ package s3store
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,11 +29,21 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
 	}
 	putHeaders(in, h)
+	in.ChecksumCRC32 = s.sumOf(ctx)
 	out, err := s.client.PutObject(ctx, in, call.options(verbatim(h)...)...)
 	if err = call.end(body.Size(), err); err != nil {
 		return store.PutResult{}, err
 	}
 	return store.PutResult{ETag: aws.ToString(out.ETag), VersionID: aws.ToString(out.VersionId)}, nil
+}
+
+// sumOf is the checksum of a body that its writer has told, in the form that S3 wants it; nil = the SDK computes it.
+func (s *Store) sumOf(ctx context.Context) *string {
+	sum, ok := store.CRC32Of(ctx)
+	if !ok || !s.checksum {
+		return nil
+	}
+	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
 }
 
 // fromStart is body with a position of its own, at its start: the SDK sends from

@@ -51,6 +51,8 @@ type Features struct {
 	FineTimes bool
 	// RacyConditions: of concurrent Puts with IfNoneMatch more than one may win.
 	RacyConditions bool
+	// NoSums: a checksum that is given with a body is not sent.
+	NoSums bool
 	// Unkept names fields of store.Headers that the server refuses or drops:
 	// "WebsiteRedirect", "StorageClass", "SSE".
 	Unkept []string
@@ -69,6 +71,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 	}{
 		{"Limits", testLimits},
 		{"RoundTrip", testRoundTrip},
+		{"GivenSums", testGivenSums},
 		{"BodySections", testBodySections},
 		{"Headers", testHeaders},
 		{"OptionalHeaders", testOptionalHeaders},
