@@ -123,8 +123,8 @@ func (u *Uploader) dispatch() {
 }
 
 // launch starts all that may run now and returns how long nothing more will
-// become ready by time alone. A batch that is due and large files come first: what they are made of has been ready
-// before what is now. Called with mu held.
+// become ready by time alone. A batch that is due has a place, and large files come first: what they are made of has been
+// ready before what is now. Called with mu held.
 func (u *Uploader) launch(now time.Time) time.Duration {
 	const idle = time.Hour
 	if u.pause.err != nil {
@@ -133,11 +133,13 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 		}
 		u.window.setGate(1)
 	}
-	next := idle
-	u.startDueBatch(now)
+	next, places := idle, u.maxRunningOps()
+	if u.batchDue(now) {
+		places-- // for the batch, to which deletes that are ready come first
+	}
 	u.startLarge(now)
 	u.unpark()
-	for len(u.ready) > 0 && u.running < u.maxRunningOps() {
+	for len(u.ready) > 0 && u.running < places {
 		o := u.ready[0]
 		if wait := o.notBefore.Sub(now); wait > 0 {
 			next = wait
@@ -149,19 +151,17 @@ func (u *Uploader) launch(now time.Time) time.Duration {
 			u.start(o, now)
 		}
 	}
-	u.startDueBatch(now)
+	if u.batchDue(now) && u.running < u.maxRunningOps() {
+		u.startBatch()
+	}
 	if wait := u.batchAt.Sub(now); len(u.batch) > 0 && wait > 0 {
 		next = min(next, wait)
 	}
 	return next
 }
 
-// startDueBatch sends the deletes that have come together. Called with mu held.
-func (u *Uploader) startDueBatch(now time.Time) {
-	if len(u.batch) > 0 && !u.batchAt.After(now) && u.running < u.maxRunningOps() {
-		u.startBatch()
-	}
-}
+// batchDue: the deletes that have come together are to be sent. Called with mu held.
+func (u *Uploader) batchDue(now time.Time) bool { return len(u.batch) > 0 && !u.batchAt.After(now) }
 
 // postpone keeps back what a denied level would refuse. Called with mu held.
 func (u *Uploader) postpone(o *op, now time.Time) bool {

@@ -13,6 +13,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // diskStore is a bucket on this machine's disk: a power loss takes what was written since the last Sync.
@@ -134,7 +135,7 @@ func TestPowerLossOfTheStoreKeepsWhatIsMoved(t *testing.T) {
 		}
 		d.lose()
 		r.crash()
-		if err := <-outcome; !errors.Is(err, uploader.ErrClosed) {
+		if err := <-outcome; !errors.Is(err, uploader.ErrClosed) && !errors.Is(err, spool.ErrClosed) {
 			t.Errorf("rename: %v", err)
 		}
 		d.open()

@@ -19,7 +19,7 @@ import (
 
 const (
 	mib      = 1 << 20
-	partSize = 16 * mib // the program's own; those of larger files grow, to less than a hundredth of what precedes them
+	partSize = 8 * mib // the program's own; those of larger files grow, to less than a hundredth of what precedes them
 )
 
 // largeSizes are those of the objects: 256 MiB in CI; `make soak` makes them 1 and 10 GiB.

@@ -18,10 +18,16 @@ import (
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata") }
+
+// TestScriptsAlone runs those that look at all mounts of the machine: others would show them dead ones.
+func TestScriptsAlone(t *testing.T) { runScripts(t, filepath.Join("testdata", "alone")) }
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	server := rig.StartServer(t, filepath.Join(t.TempDir(), "data"))
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(rig.Bin)+":"+os.Getenv("PATH"))

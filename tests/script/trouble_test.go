@@ -113,7 +113,7 @@ func TestTroubleIsToldEverywhere(t *testing.T) {
 	top := t.TempDir()
 	options := []string{"--max-attempts", "1", "--metrics", "127.0.0.1:0", "--metadata-ttl", "0s", "--log-file", filepath.Join(top, "log")}
 	b := newBucketMountIn(t, top, options...)
-	for _, name := range []string{"conflict", "failed", "half", "delta"} {
+	for _, name := range []string{"conflict", "failed", "half"} {
 		b.write(t, name, strings.Repeat("base ", 1000))
 	}
 	b.ok(t, "sync", b.Dir)
@@ -176,6 +176,7 @@ func (b *bucketMount) refuse(on bool) {
 // lostBase changes a part of a file that somebody else replaces.
 func (b *bucketMount) lostBase(t *testing.T) {
 	t.Helper()
+	b.foreign(t, "delta", strings.Repeat("base ", 1000)) // the bytes of our own file would be in the cache
 	f, err := os.OpenFile(b.private("delta"), os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
