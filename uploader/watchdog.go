@@ -32,7 +32,8 @@ var errStalled = errors.New("no progress")
 type patience struct {
 	mu    sync.Mutex
 	still [knownRequests]time.Duration
-	n     int // requests since New
+	n     int           // requests since New
+	known time.Duration // a multiple of the 99th percentile, as of the last time that it was computed; 0 = little is known
 }
 
 // note learns from a request that was answered.
@@ -40,20 +41,21 @@ func (p *patience) note(still time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.still[p.n%knownRequests] = still
-	p.n++
+	if p.n++; p.n%enoughRequests == 0 { // not for each: a small file has better things to wait for
+		all := slices.Sorted(slices.Values(p.still[:min(p.n, knownRequests)]))
+		p.known = patienceFactor * all[(len(all)-1)*99/100]
+	}
 }
 
 // limit is a multiple of the 99th percentile, within bounds; doubled for each time that it has been too short, or the
 // line too bad: a server that is slower than it has ever been gets its answer through.
 func (p *patience) limit(stalls int) time.Duration {
 	p.mu.Lock()
-	known := slices.Clone(p.still[:min(p.n, knownRequests)])
-	p.mu.Unlock()
 	d := firstPatience
-	if len(known) >= enoughRequests {
-		slices.Sort(known)
-		d = max(patienceFactor*known[(len(known)-1)*99/100], leastPatience)
+	if p.n >= enoughRequests {
+		d = max(p.known, leastPatience)
 	}
+	p.mu.Unlock()
 	return min(d<<min(stalls, 8), mostPatience)
 }
 
