@@ -172,15 +172,10 @@ func (v *FS) vacant(ctx context.Context, op string, n *node) error {
 
 // onlyTombstones: all that the store has below dir is about to be removed.
 func (v *FS) onlyTombstones(ctx context.Context, dir string) (bool, error) {
-	for obj, err := range v.listing.Walk(ctx, dir) {
-		if err != nil {
-			return false, err
-		}
-		if obj.Key != dir && !v.removing(obj.Key) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return v.listing.Vacated(ctx, dir, v.removing, func(ctx context.Context) error {
+		_, err := v.up.AwaitEvents(ctx, strings.TrimSuffix(dir, "/"))
+		return err
+	})
 }
 
 // removing: a key of the store has been removed here, and the store does not know yet.

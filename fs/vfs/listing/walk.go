@@ -27,6 +27,45 @@ func (x *Index) Walk(ctx context.Context, prefix string) iter.Seq2[store.Object,
 	}
 }
 
+// Vacated asks the store whether it has nothing below a directory but its own marker, keys that gone tells to be about to be
+// removed, and such as this mount has removed since the question began: a listing under way may show those still. told waits until the
+// index knows of all that has been removed. It ends at the first page with anything else.
+func (x *Index) Vacated(ctx context.Context, dir string, gone func(key string) bool, told func(context.Context) error) (bool, error) {
+	r, err := x.begin()
+	if err != nil {
+		return false, err
+	}
+	defer x.end(r)
+	for p, err := range x.asked(ctx, dir, store.ListOptions{}) {
+		if err != nil {
+			return false, err
+		}
+		left := map[string]struct{}{}
+		for _, o := range p.Objects {
+			if o.Key != dir && !gone(o.Key) {
+				left[o.Key] = struct{}{}
+			}
+		}
+		if len(left) == 0 {
+			continue
+		}
+		if err := told(ctx); err != nil {
+			return false, err
+		}
+		x.mu.Lock()
+		x.changes.since(r, func(ch change) {
+			if ch.kind == removed || ch.kind == dirRemoved {
+				delete(left, ch.key)
+			}
+		})
+		x.mu.Unlock()
+		if len(left) > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Empty asks the store whether a directory has any key but its own marker: one
 // LIST of two keys, never from the cache.
 func (x *Index) Empty(ctx context.Context, dir string) (bool, error) {
