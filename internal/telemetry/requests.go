@@ -26,7 +26,7 @@ type Requests struct {
 // RequestStats is a snapshot of the counts.
 type RequestStats struct {
 	Count     map[string]int64 `json:"count"`      // requests by kind
-	Failed    map[string]int64 `json:"failed"`     // those that failed; "absent" and "changed" are answers
+	Failed    map[string]int64 `json:"failed"`     // those that failed; "absent" and "changed" are answers, and what was given up here has none
 	Throttled int64            `json:"throttled"`  // of those: the store has asked to slow down
 	Sent      int64            `json:"sent_bytes"` // of objects and parts that were taken
 	LastError string           `json:"last_error,omitempty"`
@@ -73,7 +73,8 @@ func (r *Requests) note(kind string, err error) (tell func()) {
 		r.refused = false
 		tell = r.accepted
 	}
-	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) {
+	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrChanged) &&
+		!errors.Is(err, context.Canceled) { // nobody wanted the answer any more
 		r.stats.Failed[kind]++
 		if errors.Is(err, store.ErrThrottled) {
 			r.stats.Throttled++

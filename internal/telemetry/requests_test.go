@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -43,5 +44,18 @@ func TestAcceptedAgain(t *testing.T) {
 				t.Errorf("%v: told %d times after request %d", fault, told, i+1)
 			}
 		}
+	}
+}
+
+// A request that its sender gives up is no failure of the store.
+func TestGivenUpRequestsAreNoFailures(t *testing.T) {
+	r := telemetry.CountRequests(faultstore.New(memstore.New(memstore.Config{}), faultstore.Rule{Op: op.Head, Fault: faultstore.Stall()}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Head(ctx, "k", store.Cond{}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("head: %v", err)
+	}
+	if s := r.Stats(); s.Count["head"] != 1 || s.Failed["head"] != 0 || s.LastError != "" {
+		t.Errorf("%+v", s)
 	}
 }
