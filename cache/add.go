@@ -9,6 +9,9 @@ import (
 // AddMax is the size in bytes up to which [Cache.Add] takes an object.
 const AddMax = 1 << 20
 
+// addShare is the part of the memory that objects may have which Add has taken in: a sixteenth.
+const addShare = 16
+
 // Add takes in the bytes of a version that this process has just stored: whoever reads what was written a moment ago, as
 // compilers, git and file managers do, needs no request for it. Versions without an ETag, and those larger than AddMax, are
 // left alone. An error is content's, or fs.ErrClosed; nothing is cached then.
@@ -34,7 +37,40 @@ func (c *Cache) Add(obj Object, content io.ReaderAt) error {
 		return fs.ErrClosed
 	}
 	for _, b := range blocks {
-		c.table.add(v.unit(b.off, blockSize), b)
+		u := v.unit(b.off, blockSize)
+		c.table.add(u, b)
+		c.added.push(u, b.cost())
+	}
+	for c.added.bytes > c.cfg.Memory/addShare {
+		c.table.remove(c.added.pop())
 	}
 	return nil
+}
+
+// added is what Add has taken in, the oldest first. It bounds what files that nobody may ever read take of what was read.
+type added struct {
+	units []addedUnit
+	first int // of units; those before are gone
+	bytes int64
+}
+
+type addedUnit struct {
+	unit unit
+	cost int64
+}
+
+func (a *added) push(u unit, cost int64) {
+	if a.first > len(a.units)/2 {
+		a.units, a.first = append(a.units[:0:0], a.units[a.first:]...), 0
+	}
+	a.units = append(a.units, addedUnit{u, cost})
+	a.bytes += cost
+}
+
+func (a *added) pop() unit {
+	x := a.units[a.first]
+	a.units[a.first] = addedUnit{}
+	a.first++
+	a.bytes -= x.cost
+	return x.unit
 }

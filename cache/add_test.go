@@ -3,6 +3,7 @@ package cache_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"testing"
@@ -46,6 +47,37 @@ func TestAddLeavesOtherVersionsAlone(t *testing.T) {
 	}
 	if got := readAll(t, c, obj, 1000); !bytes.Equal(got, data) {
 		t.Error("bytes of another version")
+	}
+}
+
+// TestAddLeavesRoomForWhatIsRead: however much is written, it takes a sixteenth of the memory, and the newest of it is there.
+func TestAddLeavesRoomForWhatIsRead(t *testing.T) {
+	const memory, n = 32 * mib, 3000
+	s := newFake()
+	c := newCache(t, s, cache.Config{Memory: memory})
+	read, readObj := s.put("read", 8*mib)
+	readAll(t, c, readObj, mib)
+	var last cache.Object
+	var bytesOf []byte
+	for i := range n {
+		data, obj := s.put(fmt.Sprint("written", i), 1000+i%7)
+		if err := c.Add(obj, bytes.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		last, bytesOf = obj, data
+	}
+	if got := c.Stats().Bytes; got > 8*mib+64*512+memory/16 || got < 8*mib+memory/32 {
+		t.Errorf("%d bytes are cached", got)
+	}
+	before := len(s.requests())
+	if got := readAll(t, c, readObj, mib); !bytes.Equal(got, read) {
+		t.Error("bytes differ")
+	}
+	if got := readAll(t, c, last, 1000); !bytes.Equal(got, bytesOf) {
+		t.Error("bytes of the newest differ")
+	}
+	if got := len(s.requests()) - before; got != 0 {
+		t.Errorf("%d requests", got)
 	}
 }
 

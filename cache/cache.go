@@ -80,6 +80,7 @@ type Cache struct {
 
 	mu       sync.Mutex
 	table    *table          // cached blocks
+	added    added           // those of them that were not fetched
 	flying   map[unit]*piece // blocks in flight
 	inFlight int             // fetches running
 	closed   bool

@@ -38,7 +38,7 @@ type block struct {
 }
 
 // blockOverhead is what a block costs besides its bytes.
-const blockOverhead = 256
+const blockOverhead = 512
 
 func (b *block) cost() int64 { return int64(len(b.data)) + blockOverhead }
 
@@ -66,11 +66,7 @@ func (t *table) get(u unit) (*block, bool) { return t.lru.Get(u) }
 
 // add takes over one reference of b.
 func (t *table) add(u unit, b *block) {
-	if old, ok := t.lru.Peek(u); ok {
-		t.lru.Remove(u)
-		t.bytes -= old.cost()
-		t.drop(old)
-	}
+	t.remove(u)
 	t.lru.Add(u, b)
 	t.bytes += b.cost()
 	for t.bytes > t.budget {
@@ -81,6 +77,15 @@ func (t *table) add(u unit, b *block) {
 		t.bytes -= oldest.cost()
 		t.evicted++
 		t.drop(oldest)
+	}
+}
+
+// remove drops a block, if it is there.
+func (t *table) remove(u unit) {
+	if b, ok := t.lru.Peek(u); ok {
+		t.lru.Remove(u)
+		t.bytes -= b.cost()
+		t.drop(b)
 	}
 }
 
