@@ -154,7 +154,7 @@ func TestHeadersSurvive(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEnv(t, envConfig{})
+			e := newEnv(t, envConfig{settle: time.Hour}) // what is renamed has not been sent, however slow the machine is
 			defer e.close(t)
 			e.mem.PutRaw("public/f", memstore.Raw{Data: []byte("old"), Headers: headers})
 			must(t, change(e))
