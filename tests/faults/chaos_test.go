@@ -59,7 +59,11 @@ func TestChaos(t *testing.T) {
 	write(t, w.path("private", "first"), "proves the level")
 	syncAll(t, w)
 	c := &chaosLoad{world: w, times: newLatencies(), end: time.Now().Add(how.last)}
-	w.proxy.SetChaos(rig.Chaos{Seed: seed, Refused: 10, Stalled: 1, Reset: 1, Truncated: 2, Stall: how.stall})
+	trouble := rig.Chaos{Seed: seed, Refused: 10, Stalled: 1, Reset: 1, Truncated: 2, Stall: how.stall}
+	if how.last < time.Minute { // some hundred requests: more of each, so that none is missing
+		trouble.Stalled, trouble.Reset, trouble.Truncated = 3, 3, 8
+	}
+	w.proxy.SetChaos(trouble)
 	go func() {
 		<-time.After(how.last / 3)
 		w.proxy.SetBlackHole(true)
