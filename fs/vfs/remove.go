@@ -149,8 +149,8 @@ func (v *FS) vacant(ctx context.Context, op string, n *node) error {
 	if err := v.need(op, n.path, n.target, levels.List); err != nil {
 		return err
 	}
-	// A listing may show what has been removed while it was under way: only a
-	// second one that shows it still is a proof.
+	// What was removed while a listing was under way is told apart, but not what a crash has made nobody's: only a second
+	// one that shows it still is a proof.
 	removing := v.up.Has(dir) // so that the store has something there still, and the question is what
 	for range 2 {
 		empty, err := false, error(nil)
