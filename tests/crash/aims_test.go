@@ -71,7 +71,7 @@ func (a aim) wait(t *testing.T, l *load, p *rig.Proxy, rnd *rand.Rand) (hit bool
 		for timeout := time.After(patience); ; {
 			select {
 			case closed = <-l.closed:
-				if l.begun(closed.path) == closed.begun { // else this machine was too slow for it
+				if int64(l.begun(closed.path)) == closed.begun.Load() { // else this machine was too slow for it
 					return true, closed
 				}
 			case <-timeout:

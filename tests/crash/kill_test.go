@@ -112,7 +112,7 @@ func (h *history) round(n int, a aim) {
 	h.load.killed.Store(true)
 	h.mount.Kill()
 	// The file is looked up when nothing more can come from the process.
-	untouched := closed != nil && h.proxy.Begun(objectPath(closed.path)) == closed.begun
+	untouched := closed != nil && int64(h.proxy.Begun(objectPath(closed.path))) == closed.begun.Load()
 	h.kills.note(a, hit, flying, untouched)
 	wg.Wait()
 	h.proxy.OpenTrap()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // content is what a file may hold; nil = the file is absent.
@@ -24,10 +25,16 @@ type file struct {
 	bytes   []byte    // the content after the last operation that ended
 	present bool      // whether it existed then
 	allowed []content // what it may hold now: more than one after an operation that did not end
-	begun   int       // uploads of it that had begun before what was closed last was written; -1: nothing was
+	// begun is how many uploads of it had begun before what was closed last was written; -1: nothing was.
+	// The test's own goroutine reads it while the worker goes on.
+	begun atomic.Int64
 }
 
-func newFile(path string) *file { return &file{path: path, allowed: []content{nil}, begun: -1} }
+func newFile(path string) *file {
+	f := &file{path: path, allowed: []content{nil}}
+	f.begun.Store(-1)
+	return f
+}
 
 // settle makes the last operation certain.
 func (f *file) settle(p []byte, present bool) {

@@ -191,7 +191,7 @@ func (w *worker) change(f *file, op string, p []byte, do func() (synced bool, er
 		w.synced++
 	}
 	f.settle(p, true)
-	f.begun = before
+	f.begun.Store(int64(before))
 	select {
 	case w.closed <- f:
 	default:
@@ -235,7 +235,8 @@ func (w *worker) rename(from, to *file) error {
 	w.done(op, len(from.bytes))
 	to.settle(from.bytes, true)
 	from.settle(nil, false)
-	from.begun, to.begun = -1, -1
+	from.begun.Store(-1)
+	to.begun.Store(-1)
 	return nil
 }
 
@@ -260,7 +261,7 @@ func (w *worker) unlink(f *file) error {
 	}
 	w.done("unlink", len(f.bytes))
 	f.settle(nil, false)
-	f.begun = -1
+	f.begun.Store(-1)
 	return nil
 }
 
@@ -291,7 +292,7 @@ func (w *worker) check(dir string, bad func(o outcome, name, what string)) {
 		}
 	}
 	for _, f := range w.files() {
-		f.begun = -1
+		f.begun.Store(-1)
 		o, what := f.check(dir)
 		tell(f, o, what)
 	}
