@@ -86,13 +86,13 @@ func objectPath(name string) string {
 	return "/" + rig.Bucket + "/private/" + rig.Identity + "/" + name
 }
 
-// mountAgain mounts; every other time large files are changed by copies of the parts that stay.
+// mountAgain mounts; every other time all files in parts are changed by copies of the parts that stay.
 func (h *history) mountAgain(round int) {
 	options := []string{
 		"--bucket", rig.Bucket, "--endpoint", h.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity, "--log-level", "debug",
 	}
 	if round%2 == 1 {
-		options = append(options, "--pin-base", "16MiB")
+		options = append(options, "--pin-base", "8MiB")
 	}
 	h.mount = rig.MountAt(h.t, h.top, h.server.Env, options...)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	partSize  = 16 << 20 // the product's: what is larger goes in parts
+	partSize  = 8 << 20 // the product's: what is larger goes in parts
 	largest   = 40 << 20
 	smallEach = 8 // names of a worker
 	largeEach = 2

@@ -41,7 +41,7 @@ func MountAt(t *testing.T, top string, env []string, options ...string) *Mount {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	args := append([]string{"mount", "--foreground", "--state-dir", filepath.Join(top, "state"), "--cache-dir", filepath.Join(top, "cache")}, options...)
+	args := append([]string{"mount", "--foreground", "--state-dir", filepath.Join(top, "state"), "--cache-dir", filepath.Join(top, "cache"), "--log-file", filepath.Join(top, "mount.log")}, options...)
 	m.cmd = exec.Command(Bin, append(args, m.Dir)...)
 	m.log, err = os.OpenFile(filepath.Join(top, "mount.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
