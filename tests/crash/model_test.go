@@ -1,12 +1,14 @@
 package crash
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 )
 
@@ -27,11 +29,12 @@ type file struct {
 	allowed []content // what it may hold now: more than one after an operation that did not end
 	// begun is how many uploads of it had begun before what was closed last was written; -1: nothing was.
 	// The test's own goroutine reads it while the worker goes on.
-	begun atomic.Int64
+	begun   atomic.Int64
+	origins *origins
 }
 
-func newFile(path string) *file {
-	f := &file{path: path, allowed: []content{nil}}
+func newFile(path string, o *origins) *file {
+	f := &file{path: path, allowed: []content{nil}, origins: o}
 	f.begun.Store(-1)
 	return f
 }
@@ -86,8 +89,11 @@ func (f *file) check(dir string) (outcome, string) {
 			return right, ""
 		}
 	}
-	what := fmt.Sprintf("%s: %d bytes, present %v, %d states allowed, last ended with %d bytes, present %v",
-		f.path, len(p), present, len(f.allowed), len(f.bytes), f.present)
+	what := fmt.Sprintf("%s: %d bytes, present %v, %d states allowed, last ended with %d bytes, present %v; %s",
+		f.path, len(p), present, len(f.allowed), len(f.bytes), f.present, f.compare(p))
+	if again, err := os.ReadFile(filepath.Join(dir, f.path)); err != nil || !bytes.Equal(again, p) {
+		what += fmt.Sprintf("; read again: %d bytes, %v, %s", len(again), err, f.compare(again))
+	}
 	switch {
 	case !present:
 		return lost, what
@@ -95,6 +101,50 @@ func (f *file) check(dir string) (outcome, string) {
 		return resurrected, what
 	}
 	return corrupt, what
+}
+
+// compare says where wrong bytes begin, what they are like, and which bytes that were written some time begin as they do.
+func (f *file) compare(p []byte) string {
+	same := 0
+	for same < min(len(p), len(f.bytes)) && p[same] == f.bytes[same] {
+		same++
+	}
+	return fmt.Sprintf("the first %d bytes are the last ones written, %d of the others are zeros; it begins like %s",
+		same, bytes.Count(p[same:], []byte{0}), f.origins.of(p))
+}
+
+// origins tells where bytes were written first, by how they begin.
+type origins struct {
+	mu sync.Mutex
+	by map[[beginning]byte]string
+}
+
+const beginning = 16
+
+func (o *origins) note(op, path string, p []byte) {
+	if len(p) < beginning {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.by == nil {
+		o.by = map[[beginning]byte]string{}
+	}
+	if key := [beginning]byte(p); o.by[key] == "" {
+		o.by[key] = fmt.Sprintf("%s of %s, %d bytes", op, path, len(p))
+	}
+}
+
+func (o *origins) of(p []byte) string {
+	if len(p) < beginning {
+		return "nothing"
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if at, ok := o.by[[beginning]byte(p)]; ok {
+		return at
+	}
+	return "nothing that was ever written"
 }
 
 // move is a rename that did not end: the file has one of two names.

@@ -23,14 +23,15 @@ const (
 
 // load is what the workers of one run share.
 type load struct {
-	dir    string                // the level's directory in the mount
-	begun  func(path string) int // uploads of a file that have begun so far
-	killed atomic.Bool           // operations may fail
-	large  atomic.Int64          // of 1,000 operations, how many are on large files
-	closes atomic.Int64          // in this round
-	quota  int64                 // closes that a round has at least, as far as it can
-	closed chan *file            // a file that has just been closed, if anybody wants to know
-	errs   chan error            // operations that failed though nobody had killed anything
+	dir     string                // the level's directory in the mount
+	begun   func(path string) int // uploads of a file that have begun so far
+	killed  atomic.Bool           // operations may fail
+	large   atomic.Int64          // of 1,000 operations, how many are on large files
+	closes  atomic.Int64          // in this round
+	quota   int64                 // closes that a round has at least, as far as it can
+	closed  chan *file            // a file that has just been closed, if anybody wants to know
+	origins origins
+	errs    chan error // operations that failed though nobody had killed anything
 }
 
 // worker does operations on its own files until one fails, which is how it learns that the daemon was killed.
@@ -50,10 +51,10 @@ type worker struct {
 func newWorker(l *load, n int, seed uint64) *worker {
 	w := &worker{load: l, rnd: rand.New(rand.NewPCG(seed, uint64(n))), ops: map[string]int{}}
 	for i := range smallEach {
-		w.small = append(w.small, newFile(fmt.Sprintf("w%d-%d", n, i)))
+		w.small = append(w.small, newFile(fmt.Sprintf("w%d-%d", n, i), &l.origins))
 	}
 	for i := range largeEach {
-		w.big = append(w.big, newFile(fmt.Sprintf("w%d-large-%d", n, i)))
+		w.big = append(w.big, newFile(fmt.Sprintf("w%d-large-%d", n, i), &l.origins))
 	}
 	return w
 }
@@ -173,6 +174,7 @@ func (w *worker) note(op string, f *file, more ...any) {
 
 // change runs an operation that leaves p in a file. do tells whether p was synced, though it may fail afterwards.
 func (w *worker) change(f *file, op string, p []byte, do func() (synced bool, err error)) error {
+	w.origins.note(op, f.path, p)
 	before := w.begun(f.path)
 	synced, err := do()
 	w.note(op, f, len(f.bytes), "->", len(p), "synced", synced, err)
@@ -247,7 +249,7 @@ func (w *worker) temp(f *file) *file {
 			return x
 		}
 	}
-	x := newFile(name)
+	x := newFile(name, &w.origins)
 	w.small = append(w.small, x)
 	return x
 }
