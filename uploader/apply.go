@@ -115,7 +115,7 @@ func (f *fold) applyQuarantine(r *spool.Record) {
 	if f.quar[r.Gen] == nil {
 		f.generation(r).refs++
 		f.quar[r.Gen] = &Quarantined{
-			Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time,
+			Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time, Why: r.Text,
 		}
 	}
 	if o := f.ops[r.Op]; o != nil {

@@ -66,6 +66,11 @@ func typeNames() map[Type]string {
 	}
 }
 
+// known reports whether this program writes such records.
+func (t Type) known() bool {
+	return t >= TypeCreate && t <= TypeBaseLost || t == TypeSync || t == TypeBoot
+}
+
 // seals reports whether a record of this type lists the bytes of an immutable generation.
 func (t Type) seals() bool { return t == TypeSeal || t == TypePin || t == TypeQuarantine }
 
