@@ -186,6 +186,9 @@ func (f *fold) generation(r *spool.Record) *generation {
 	case spool.TypeSeal, spool.TypePin, spool.TypeQuarantine, spool.TypeSynced:
 		g.extents = r.Extents
 		g.synced = true
+		if r.Type != spool.TypeSynced {
+			g.sums = r.Sums
+		}
 	default:
 	}
 	return g

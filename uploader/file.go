@@ -174,7 +174,7 @@ func (u *Uploader) newGeneration(f *File, whole bool) error {
 	below := f.top
 	switch {
 	case below != nil && !whole:
-		g.content, g.src, g.modTime = below.content.Clone(g.id), below.src, below.modTime
+		g.content, g.src, g.modTime, g.sums = below.content.Clone(g.id), below.src, below.modTime, below.sums
 	case whole || f.base.State != Present:
 		g.content = u.spool.NewContent(g.id, 0)
 	default:

@@ -193,6 +193,7 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	}
 	g.headers = u.stamped(g)
 	g.size = g.content.Size()
+	g.sums = g.sumsAt(extents)
 	o.since = time.Now()
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed

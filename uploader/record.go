@@ -57,6 +57,9 @@ func (o *op) record(t spool.Type) *spool.Record {
 		if g.timeSet {
 			r.Flags |= flagTimeSet
 		}
+		if t == spool.TypeSeal || t == spool.TypePin || t == spool.TypeQuarantine {
+			r.Sums = g.sums
+		}
 		r.To, r.ToBase = g.src.key, spool.Base{State: spool.Unknown, ETag: g.src.etag, Size: g.src.size}
 		if g.src.key != "" {
 			r.ToBase.State = spool.Present

@@ -107,6 +107,9 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 	if m != nil { // it was larger once
 		u.giveUp(o, m)
 	}
+	if err := o.gen.intact(o.gen.content, store.Range{Len: size}); err != nil {
+		return at, false, err
+	}
 	body := o.gen.content.Section(noBase)
 	ctx = withSum(ctx, o.gen, u.layout, 0, size)
 	var res store.PutResult

@@ -109,6 +109,7 @@ type generation struct {
 	fetched bool           // holes are not copied by the store any more: it has lost some
 	pinning chan struct{}  // held by the flush that pins it
 	track   *tracker       // what is written to it; nil = by a process before
+	sums    []spool.Sum    // of its bytes, as the record of its seal tells; before that of those of the one below
 	extents []spool.Extent // replay only, until content is adopted
 	op      *op            // that carries it to the bucket; nil = committed, quarantined, or of an unlinked file
 	file    *File          // whose stack it is in; nil = nobody's any more

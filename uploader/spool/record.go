@@ -119,6 +119,7 @@ type Record struct {
 	Text     string
 	Keys     []string
 	Since    time.Time // when what the record tells of was asked for
+	Sums     []Sum     // of the bytes of the immutable Gen, as far as they are known, by offset
 
 	// Unknown holds the fields of a newer program, as they were encoded: a
 	// record that is written again keeps them.

@@ -118,7 +118,9 @@ func (s *Spool) salvageOne(v *survey, rest *remains, gen string, sameBoot bool) 
 			if !rest.holds(g.sealed) {
 				return nil, nil
 			}
-			return rest.quarantine(gen, g.sealed.Size, g.sealed.Extents), nil
+			r := rest.quarantine(gen, g.sealed.Size, g.sealed.Extents)
+			r.Sums = g.sealed.Sums
+			return r, nil
 		}
 		g = &genRecords{create: g.create, synced: g.synced}
 	}
