@@ -181,7 +181,7 @@ func (u *Uploader) newGeneration(f *File, whole bool) error {
 		g.content = u.spool.NewContent(g.id, f.base.Size)
 		g.src = source{key: f.baseKey, etag: f.base.ETag, size: f.base.Size}
 	}
-	g.size, g.track = g.content.Size(), newTracker(u.layout)
+	g.size, g.track = g.content.Size(), newTracker(u.layoutOn(g.src))
 	if !f.gone {
 		if err := u.logCreate(f, g, below != nil && !whole); err != nil {
 			u.trash = append(u.trash, g.content)

@@ -61,7 +61,7 @@ func (u *Uploader) uploadLayout(o *op, size int64) layout {
 	if m := o.upload; m != nil && m.reach(u.limits.MaxParts) >= size {
 		return m.layout // of a process with other settings, perhaps
 	}
-	return u.layoutOf(size)
+	return u.layoutOf(o.gen, size)
 }
 
 // holes tells what is missing of a generation: which parts can be copied and are not yet, and what has to be fetched

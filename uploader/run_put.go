@@ -111,7 +111,9 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 		return at, false, err
 	}
 	body := o.gen.content.Section(noBase)
-	ctx = withSum(ctx, o.gen, u.layout, 0, size)
+	if t := o.gen.track; t != nil {
+		ctx = withSum(ctx, o.gen, t.layout, 0, size)
+	}
 	var res store.PutResult
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Put(ctx, o.key, watched(ctx, body), h, c)
