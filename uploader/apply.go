@@ -181,6 +181,9 @@ func (f *fold) generation(r *spool.Record) *generation {
 	if r.ToBase.State == spool.Present {
 		g.src = source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size}
 	}
+	if len(r.Keys) == 1 {
+		g.alias = r.Keys[0]
+	}
 	g.size, g.modTime, g.timeSet = r.Size, r.Time, r.Flags&flagTimeSet != 0
 	switch r.Type {
 	case spool.TypeSeal, spool.TypePin, spool.TypeQuarantine, spool.TypeSynced:

@@ -146,7 +146,7 @@ func (u *Uploader) beginCommit(o *op) error {
 	if o.stopped {
 		return errAbandoned
 	}
-	o.commits = true
+	o.commits, o.completed = true, true
 	return nil
 }
 

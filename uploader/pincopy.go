@@ -69,6 +69,7 @@ func (u *Uploader) uploadLayout(o *op, size int64) layout {
 func (u *Uploader) holes(o *op) (parts []int, edges []spool.Range) {
 	size := o.gen.content.Size()
 	l := u.uploadLayout(o, size)
+	below := u.bequest(o)
 	for _, m := range o.gen.content.Missing() {
 		for i := l.index(m.Off); i <= l.index(m.Off+m.Len-1); i++ {
 			r := l.within(i, size)
@@ -76,7 +77,7 @@ func (u *Uploader) holes(o *op) (parts []int, edges []spool.Range) {
 			switch {
 			case to-from < r.Len:
 				edges = append(edges, spool.Range{Off: from, Len: to - from})
-			case !o.hasPart(i, r.Len):
+			case !o.hasPart(i, r.Len) && (below == nil || !o.inherits(below, i, r)):
 				parts = append(parts, i)
 			}
 		}

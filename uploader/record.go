@@ -36,7 +36,7 @@ const (
 // record's type lists bytes.
 //
 // Put: Key, Gen, Base (condition), To/ToBase (key and version that holes are
-// read from), Headers, Size, Time (last write). Delete, Marker, Attr: Key,
+// read from), Headers, Size, Time (last write), Keys (the id that an upload taken over gives its object). Delete, Marker, Attr: Key,
 // Base, Headers. Move: Key, Base (source version), To, ToBase, ETag (of the
 // copy once it is confirmed), Keys (operations that it holds). Text
 // of a Delete is the generation that has to be committed before.
@@ -54,6 +54,9 @@ func (o *op) record(t spool.Type) *spool.Record {
 	if g := o.gen; g != nil {
 		h := g.headers
 		r.Gen, r.Headers, r.Size, r.Time = g.id, &h, g.size, g.modTime
+		if g.alias != "" {
+			r.Keys = []string{g.alias}
+		}
 		if g.timeSet {
 			r.Flags |= flagTimeSet
 		}

@@ -34,7 +34,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	for _, o := range sortedOps(u.fold.ops) {
 		o.confirmed = time.Time{} // others may have changed it meanwhile
 		if o.is(flagStarted) {
-			o.unsure = true
+			o.unsure, o.completed = true, true
 		}
 		if o.kind != opPut || o.gen.op != o {
 			continue

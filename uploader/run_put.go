@@ -234,6 +234,9 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	g := o.gen
 	size := o.gen.content.Size()
 	wanted := withW(g.headers, g.id)
+	if g.wrote(at) {
+		wanted = withW(g.headers, at.wrote())
+	}
 	mend := u.mendHeaders(o, at, &wanted)
 	if err := u.commit(append(mend, o.done(spool.TypeCommit, at, Base{}))...); err != nil {
 		o.unsure = true

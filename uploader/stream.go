@@ -50,7 +50,7 @@ func (u *Uploader) passed(g *generation) {
 func (u *Uploader) mayStream(o *op) bool {
 	l, f := u.levelOf(o.key), o.gen.file
 	return u.fold.ops[o.id] == o && f != nil && !f.flushed && !o.is(flagSealed|flagAbandoned) && o.gen.content != nil && u.started && !u.closed &&
-		(l == nil || l.state == levelProved && l.CanGet) && u.pause.err == nil && u.limits.MaxParts > 1
+		(l == nil || l.state == levelProved && l.CanGet) && u.pause.err == nil && u.limits.MaxParts > 1 && u.bequest(o) == nil
 }
 
 // startStream sends what has been passed until there is nothing more. Called with mu held.
