@@ -20,14 +20,15 @@ type fold struct {
 	moved  []*op         // operations that were made, changed or ended since then
 	lost   []lostUpload  // that nothing will come of, since then
 
-	waiting map[string][]*op // deletes by the generation that they wait for
+	waiting map[string][]*op                // deletes by the generation that they wait for
+	readers map[source]map[*generation]bool // generations that the log knows, by where their holes are read from
 }
 
 func newFold() *fold {
 	return &fold{
 		queues: map[string]queue{}, ops: map[uint64]*op{},
 		gens: map[string]*generation{}, quar: map[string]*Quarantined{},
-		waiting: map[string][]*op{},
+		waiting: map[string][]*op{}, readers: map[source]map[*generation]bool{},
 	}
 }
 
@@ -179,7 +180,7 @@ func (f *fold) generation(r *spool.Record) *generation {
 		g.headers = r.Headers.Clone()
 	}
 	if r.ToBase.State == spool.Present {
-		g.src = source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size}
+		f.reads(g, source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size})
 	}
 	if len(r.Keys) == 1 {
 		g.alias = r.Keys[0]
@@ -213,7 +214,7 @@ func (f *fold) leaveTarget(o *op, etag string) {
 	}
 	for _, x := range f.queues[o.to] {
 		if x.gen != nil && x.gen.src.key == o.key {
-			x.gen.src = source{key: o.to, etag: etag, size: x.gen.src.size} // the same bytes under the new name
+			f.reads(x.gen, source{key: o.to, etag: etag, size: x.gen.src.size}) // the same bytes under the new name
 		}
 	}
 }
@@ -291,6 +292,7 @@ func (f *fold) unref(g *generation) {
 	}
 	if g.refs--; g.refs == 0 {
 		delete(f.gens, g.id)
+		f.readsNoMore(g)
 		f.dead = append(f.dead, g)
 	}
 }

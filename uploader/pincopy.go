@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -238,10 +239,28 @@ func (f *fold) rebaseHoles(o *op, at Base) {
 		return
 	}
 	left := source{key: o.key, etag: at.ETag, size: at.Size}
-	o.gen.src = left
-	for _, g := range f.gens {
-		if g.op != nil && g.src == old {
-			g.src = left
+	for _, g := range slices.Collect(maps.Keys(f.readers[old])) {
+		if g.op != nil {
+			f.reads(g, left)
 		}
+	}
+	f.reads(o.gen, left)
+}
+
+// reads says where the holes of a generation are read from.
+func (f *fold) reads(g *generation, src source) {
+	f.readsNoMore(g)
+	g.src = src
+	if f.readers[src] == nil {
+		f.readers[src] = map[*generation]bool{}
+	}
+	f.readers[src][g] = true
+}
+
+func (f *fold) readsNoMore(g *generation) {
+	all := f.readers[g.src]
+	delete(all, g)
+	if len(all) == 0 {
+		delete(f.readers, g.src)
 	}
 }
