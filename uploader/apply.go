@@ -130,7 +130,8 @@ func (f *fold) applyOp(r *spool.Record) {
 	n := opFromRecord(r)
 	o := f.ops[r.Op]
 	if o == nil {
-		o = n
+		o = new(op)
+		*o = n
 		if o.since = r.Since; o.since.IsZero() { // of an older program
 			o.since = time.Now()
 		}
@@ -177,7 +178,7 @@ func (f *fold) generation(r *spool.Record) *generation {
 		f.gens[r.Gen] = g
 	}
 	if r.Headers != nil {
-		g.headers = r.Headers.Clone()
+		g.headers = *r.Headers // nobody writes into a map of headers: withW and Config.Stamp get a copy
 	}
 	if r.ToBase.State == spool.Present {
 		f.reads(g, source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size})

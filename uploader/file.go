@@ -170,7 +170,7 @@ func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 
 // newGeneration opens the next generation of a file. Called with mu held.
 func (u *Uploader) newGeneration(f *File, whole bool) error {
-	g := &generation{id: rand.Text(), modTime: time.Now(), headers: f.headers.Clone(), file: f}
+	g := &generation{id: rand.Text(), modTime: time.Now(), headers: f.headers, file: f}
 	below := f.top
 	switch {
 	case below != nil && !whole:

@@ -73,8 +73,8 @@ func (o *op) record(t spool.Type) *spool.Record {
 
 // opFromRecord is the inverse of record, for a generation's operation without
 // the generation.
-func opFromRecord(r *spool.Record) *op {
-	o := &op{
+func opFromRecord(r *spool.Record) op {
+	o := op{
 		id: r.Op, kind: opKind(r.Flags & flagKindMask), flags: r.Flags &^ (flagKindMask | flagMore | flagTimeSet),
 		key: r.Key, base: fromLogged(r.Base), after: r.Text,
 	}

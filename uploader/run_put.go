@@ -233,11 +233,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	g := o.gen
 	size := o.gen.content.Size()
-	wanted := withW(g.headers, g.id)
-	if g.wrote(at) {
-		wanted = withW(g.headers, at.wrote())
-	}
-	mend := u.mendHeaders(o, at, &wanted)
+	mend, wanted := u.mendHeaders(o, at)
 	if err := u.commit(append(mend, o.done(spool.TypeCommit, at, Base{}))...); err != nil {
 		o.unsure = true
 		return err
@@ -247,7 +243,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	u.fileCommitted(o, at)
 	if f := g.file; f != nil && mend != nil {
-		f.headers = wanted
+		f.headers = *wanted
 	}
 	h := store.Headers{}
 	if at.Headers != nil {
