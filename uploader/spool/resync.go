@@ -21,6 +21,13 @@ type unproved struct {
 // the length of a damaged frame is right the next one is found whatever its length.
 const maxSearched = 1 << 20
 
+// maxSummed bounds the bytes whose checksum is computed while one frame is looked for at any offset: of garbage that looks like frames
+// there is no end. Behind that only short ones are found.
+const (
+	maxSummed = 512 << 20
+	maxShort  = 4 << 10
+)
+
 // take adds records of one batch; torn: its end is not there, so it may never have happened.
 func (p *unproved) take(batch []Record, torn bool) {
 	for _, r := range batch {
@@ -73,24 +80,40 @@ func nextIntact(b []byte, after uint64) int {
 			}
 		}
 	}
-	for i := 1; i+frame.HeaderSize < len(b); i++ {
-		if _, _, n := parseBehind(b[i:], after, maxSearched); n > 0 {
+	for i, longest, summed := 1, int64(maxSearched), int64(0); i+frame.HeaderSize < len(b); i++ {
+		size := likely(b[i:], after, longest)
+		if size == 0 {
+			continue
+		}
+		if _, _, n := parseBehind(b[i:], after, longest); n > 0 {
 			return i
+		}
+		if summed += size; summed > maxSummed {
+			longest = maxShort
 		}
 	}
 	return len(b)
 }
 
-// parseBehind takes the frame at the beginning of b, if it is intact and its record is of a known type and newer than after; n is its
-// length, 0 = it is not. What costs nothing is looked at first.
-func parseBehind(b []byte, after uint64, longest int64) (r Record, more bool, n int) {
-	if len(b) <= frame.HeaderSize || int64(binary.LittleEndian.Uint32(b)) > longest {
-		return r, false, 0
+// likely tells, at no cost, whether b may begin with such a frame, and the length of its payload; 0 = it does not.
+func likely(b []byte, after uint64, longest int64) int64 {
+	if len(b) <= frame.HeaderSize || !Type(b[frame.HeaderSize-1]).known() {
+		return 0
 	}
-	if !Type(b[frame.HeaderSize-1]).known() {
-		return r, false, 0
+	size := int64(binary.LittleEndian.Uint32(b))
+	if size > longest || size > int64(len(b)-frame.HeaderSize) {
+		return 0
 	}
 	if seq, k := binary.Uvarint(b[frame.HeaderSize:]); k <= 0 || seq <= after {
+		return 0
+	}
+	return size
+}
+
+// parseBehind takes the frame at the beginning of b, if it is intact and its record is of a known type and newer than after; n is its
+// length, 0 = it is not.
+func parseBehind(b []byte, after uint64, longest int64) (r Record, more bool, n int) {
+	if likely(b, after, longest) == 0 {
 		return r, false, 0
 	}
 	typ, payload, size, err := frame.Parse(b)
