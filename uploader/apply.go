@@ -20,14 +20,15 @@ type fold struct {
 	moved  []*op         // operations that were made, changed or ended since then
 	lost   []lostUpload  // that nothing will come of, since then
 
-	waiting map[string][]*op // deletes by the generation that they wait for
+	waiting map[string][]*op                // deletes by the generation that they wait for
+	readers map[source]map[*generation]bool // generations that the log knows, by where their holes are read from
 }
 
 func newFold() *fold {
 	return &fold{
 		queues: map[string]queue{}, ops: map[uint64]*op{},
 		gens: map[string]*generation{}, quar: map[string]*Quarantined{},
-		waiting: map[string][]*op{},
+		waiting: map[string][]*op{}, readers: map[source]map[*generation]bool{},
 	}
 }
 
@@ -115,7 +116,7 @@ func (f *fold) applyQuarantine(r *spool.Record) {
 	if f.quar[r.Gen] == nil {
 		f.generation(r).refs++
 		f.quar[r.Gen] = &Quarantined{
-			Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time,
+			Gen: r.Gen, Key: r.Key, Size: r.Size, BaseLost: r.Flags&flagBaseLost != 0, Since: r.Time, Why: r.Text,
 		}
 	}
 	if o := f.ops[r.Op]; o != nil {
@@ -129,7 +130,8 @@ func (f *fold) applyOp(r *spool.Record) {
 	n := opFromRecord(r)
 	o := f.ops[r.Op]
 	if o == nil {
-		o = n
+		o = new(op)
+		*o = n
 		if o.since = r.Since; o.since.IsZero() { // of an older program
 			o.since = time.Now()
 		}
@@ -176,16 +178,22 @@ func (f *fold) generation(r *spool.Record) *generation {
 		f.gens[r.Gen] = g
 	}
 	if r.Headers != nil {
-		g.headers = r.Headers.Clone()
+		g.headers = *r.Headers // nobody writes into a map of headers: withW and Config.Stamp get a copy
 	}
 	if r.ToBase.State == spool.Present {
-		g.src = source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size}
+		f.reads(g, source{key: r.To, etag: r.ToBase.ETag, size: r.ToBase.Size})
+	}
+	if len(r.Keys) == 1 {
+		g.alias = r.Keys[0]
 	}
 	g.size, g.modTime, g.timeSet = r.Size, r.Time, r.Flags&flagTimeSet != 0
 	switch r.Type {
 	case spool.TypeSeal, spool.TypePin, spool.TypeQuarantine, spool.TypeSynced:
 		g.extents = r.Extents
 		g.synced = true
+		if r.Type != spool.TypeSynced {
+			g.sums = r.Sums
+		}
 	default:
 	}
 	return g
@@ -207,7 +215,7 @@ func (f *fold) leaveTarget(o *op, etag string) {
 	}
 	for _, x := range f.queues[o.to] {
 		if x.gen != nil && x.gen.src.key == o.key {
-			x.gen.src = source{key: o.to, etag: etag, size: x.gen.src.size} // the same bytes under the new name
+			f.reads(x.gen, source{key: o.to, etag: etag, size: x.gen.src.size}) // the same bytes under the new name
 		}
 	}
 }
@@ -285,6 +293,7 @@ func (f *fold) unref(g *generation) {
 	}
 	if g.refs--; g.refs == 0 {
 		delete(f.gens, g.id)
+		f.readsNoMore(g)
 		f.dead = append(f.dead, g)
 	}
 }

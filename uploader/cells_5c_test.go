@@ -75,13 +75,13 @@ func TestCellsOfCrashes(t *testing.T) {
 	runCells(t, []cell{
 		{name: "Test_5c_OPEN_Unsynced_Kill", state: inOpen, event: onKill, want: quarantined, quar: 1},
 		{name: "Test_5c_OPEN_Unsynced_Kill_SealedBelowGoesOn", state: inOpen, event: both(onFlush, onHandle, onKill), want: files{"f": "OWse"}, quar: 1},
-		{name: "Test_5c_OPEN_Unsynced_PowerLoss", state: inOpen, event: onPowerLoss, want: quarantined},
+		{name: "Test_5c_OPEN_Unsynced_PowerLoss", state: inOpen, event: onPowerLoss, want: quarantined, quar: 1}, // all bytes survive here
 		{name: "Test_5c_OPEN_Unsynced_PowerLoss_SurvivedBytes", state: synced(inOpen), event: onPowerLoss, want: quarantined, quar: 1},
 		{name: "Test_5c_OPEN_Synced_Kill", state: inOpenSynced, event: onKill, want: files{"f": "OPse"}},
 		{name: "Test_5c_OPEN_Synced_PowerLoss", state: inOpenSynced, event: onPowerLoss, want: files{"f": "OPse"}},
 		{name: "Test_5c_QUEUED_Kill", state: inQueued, event: onKill, want: files{"f": "queued"}, asks: "put f"},
 		{name: "Test_5c_QUEUED_PowerLoss", state: synced(inQueued), event: onPowerLoss, want: files{"f": "queued"}, asks: "put f"},
-		{name: "Test_5c_QUEUED_PowerLoss_NotSynced", state: inQueued, event: onPowerLoss, want: quarantined},
+		{name: "Test_5c_QUEUED_PowerLoss_NotSynced", state: inQueued, event: onPowerLoss, want: quarantined, quar: 1},
 		{name: "Test_5c_SENDING_Kill", state: inSending, event: onKill, want: files{"f": "queued"}, asks: "head f, put f"},
 		{name: "Test_5c_SENDING_Kill_Applied", state: inSendingApplied, event: onKill, want: files{"f": "queued"}, asks: "head f", told: "committed f"},
 		{name: "Test_5c_SENDING_PowerLoss", state: inSending, event: onPowerLoss, want: files{"f": "queued"}, asks: "head f, put f"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"path"
+	"sync"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -16,11 +17,14 @@ const (
 	unknownType = "application/octet-stream"
 )
 
+// sniffBuffers hold the first bytes of files whose name tells nothing.
+var sniffBuffers = sync.Pool{New: func() any { return new([sniffLen]byte) }}
+
 // contentHeaders are the headers that a generation is sent with: its own, its id, and a Content-Type where
 // none is set, by the name's extension, else by the first bytes. One that exists is never changed.
 func (u *Uploader) contentHeaders(o *op) store.Headers {
 	u.mu.Lock()
-	h := o.gen.headers.Clone()
+	h := o.gen.headers
 	u.mu.Unlock()
 	return u.describe(o, h)
 }
@@ -40,7 +44,9 @@ func (u *Uploader) describe(o *op, h store.Headers) store.Headers {
 	if h.ContentType = mime.TypeByExtension(path.Ext(key)); h.ContentType != "" {
 		return h
 	}
-	head := make([]byte, min(content.Size(), sniffLen))
+	buf, _ := sniffBuffers.Get().(*[sniffLen]byte)
+	defer sniffBuffers.Put(buf)
+	head := buf[:min(content.Size(), sniffLen)]
 	n, err := content.ReadAt(head, 0, noBase)
 	if n == 0 || (err != nil && err != io.EOF) { //nolint:errorlint // io.ReaderAt's contract
 		h.ContentType = unknownType

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
@@ -369,4 +370,27 @@ func TestNoCopiesWhereConditionsAreIgnored(t *testing.T) {
 			r.t.Errorf("%d copies", n)
 		}
 	}, func(c *uploader.Config) { c.PartSize, c.PinBase = part, part })
+}
+
+// What a change sends does not depend on where in the object it is, though files of unknown size have parts that grow: the size
+// of a stored one is known.
+func TestChangesOfLargeObjectsSendSmallParts(t *testing.T) {
+	limits := store.S3Limits()
+	limits.MinPart, limits.MaxParts, limits.MaxObject = 1, 100, 100*40*part
+	for name, off := range map[string]int{"begin": 7, "middle": 31*part + 7, "end": 64*part + 7} {
+		t.Run(name, func(t *testing.T) {
+			runOn(t, memstore.Config{Limits: limits}, func(_ *testing.T, r *rig) {
+				r.mem.PutRaw(key("f"), memstore.Raw{Data: []byte(bigs)})
+				f := r.edit(key("f"))
+				r.writeAt(f, "X", int64(off))
+				r.close(f)
+				r.drain()
+				r.wantBucket(map[string]string{key("f"): patch(bigs, "X", off)})
+				r.wantCounts(map[string]int{op.UploadPart: 1, op.CopyPart: 64, op.Create: 1, op.Complete: 1, op.Get: 1})
+				if n := r.mem.BytesReceived(); n > part {
+					t.Errorf("%d bytes were sent for one", n)
+				}
+			}, func(c *uploader.Config) { c.PartSize, c.PinBase = part, 4*part })
+		})
+	}
 }

@@ -170,18 +170,18 @@ func (f *File) writable(ctx context.Context, whole bool) (*generation, error) {
 
 // newGeneration opens the next generation of a file. Called with mu held.
 func (u *Uploader) newGeneration(f *File, whole bool) error {
-	g := &generation{id: rand.Text(), modTime: time.Now(), headers: f.headers.Clone(), file: f}
+	g := &generation{id: rand.Text(), modTime: time.Now(), headers: f.headers, file: f}
 	below := f.top
 	switch {
 	case below != nil && !whole:
-		g.content, g.src, g.modTime = below.content.Clone(g.id), below.src, below.modTime
+		g.content, g.src, g.modTime, g.sums = below.content.Clone(g.id), below.src, below.modTime, below.sums
 	case whole || f.base.State != Present:
 		g.content = u.spool.NewContent(g.id, 0)
 	default:
 		g.content = u.spool.NewContent(g.id, f.base.Size)
 		g.src = source{key: f.baseKey, etag: f.base.ETag, size: f.base.Size}
 	}
-	g.size, g.track = g.content.Size(), newTracker(u.layout)
+	g.size, g.track = g.content.Size(), newTracker(u.layoutOn(g.src))
 	if !f.gone {
 		if err := u.logCreate(f, g, below != nil && !whole); err != nil {
 			u.trash = append(u.trash, g.content)
@@ -270,6 +270,36 @@ func (f *File) Info() Info {
 	return f.info()
 }
 
+// Size is the file's length in bytes.
+func (f *File) Size() int64 {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	if f.top != nil {
+		return f.top.content.Size()
+	}
+	return f.base.Size
+}
+
+// State is what Info tells, without its headers.
+func (f *File) State() State {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	return f.state()
+}
+
+// state is where a file stands. Called with mu held.
+func (f *File) state() State {
+	switch {
+	case f.gone:
+		return StateGone
+	case f.lost:
+		return StateBaseLost
+	case f.top != nil && f.top.op != nil:
+		return f.top.op.state()
+	}
+	return StateClean
+}
+
 // Extents are the ranges that may hold data; what lies between is holes.
 func (f *File) Extents() []Extent {
 	f.u.mu.Lock()
@@ -298,20 +328,17 @@ func (f *File) Extents() []Extent {
 // info builds the overlay's entry. Called with mu held.
 func (f *File) info() Info {
 	i := Info{
-		Key: f.key, Kind: KindFile, Headers: f.headers.Clone(), Base: f.base, Writers: f.writers,
+		Key: f.key, Kind: KindFile, State: f.state(), Base: f.base, Writers: f.writers,
 		Size: f.base.Size, ModTime: f.base.ModTime,
 	}
-	if g := f.top; g != nil {
-		i.Gen, i.Size, i.ModTime, i.Headers = g.id, g.content.Size(), g.modTime, f.u.stamped(g)
-		if o := g.op; o != nil {
-			i.State, i.Err, i.Base = o.state(), o.err, o.base
-		}
+	g := f.top
+	if g == nil {
+		i.Headers = f.headers.Clone()
+		return i
 	}
-	switch {
-	case f.gone:
-		i.State = StateGone
-	case f.lost:
-		i.State = StateBaseLost
+	i.Gen, i.Size, i.ModTime, i.Headers = g.id, g.content.Size(), g.modTime, f.u.stamped(g)
+	if o := g.op; o != nil {
+		i.Err, i.Base = o.err, o.base
 	}
 	return i
 }

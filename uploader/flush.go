@@ -193,11 +193,16 @@ func (u *Uploader) logSeal(g *generation, extents []spool.Extent) (*op, error) {
 	}
 	g.headers = u.stamped(g)
 	g.size = g.content.Size()
+	g.sums = g.sumsAt(extents)
 	o.since = time.Now()
+	from := u.bequest(o)
 	r := o.record(spool.TypeSeal)
 	r.Flags |= flagSealed
 	r.Extents = extents
-	recs := append(append([]*spool.Record{r}, o.dirtyParts()...), u.supersede(o)...)
+	if from != nil {
+		r.Keys = []string{from.upload.headers.Metadata[metaW]}
+	}
+	recs := append(append([]*spool.Record{r}, o.dirtyParts()...), u.supersede(o, from)...)
 	if err := u.commit(recs...); err != nil {
 		return nil, fmt.Errorf("seal %q: %w", o.key, err)
 	}

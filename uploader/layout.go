@@ -83,10 +83,24 @@ func equal(l store.Limits, wished, size int64) layout {
 	return layout{first: min(max(need, wished, l.MinPart), l.MaxPart), max: l.MaxPart}
 }
 
-// layoutOf is how a sealed file of size bytes is cut.
-func (u *Uploader) layoutOf(size int64) layout {
-	if u.layout.reach(u.limits.MaxParts) >= size {
+// layoutOn is how a generation is cut that changes a stored version: the size of a large one is known, and parts of one size are as small as
+// they can be, wherever the change is. Some room is left for what is appended. Others grow.
+func (u *Uploader) layoutOn(src source) layout {
+	const room = 16 // parts of the size
+	if src.size <= max(u.cfg.PinBase, u.limits.MinPart) {
 		return u.layout
+	}
+	return equal(u.limits, u.cfg.PartSize, min(src.size+src.size/room, largest(u.limits)))
+}
+
+// layoutOf is how a sealed generation of size bytes is cut. Called with mu held.
+func (u *Uploader) layoutOf(g *generation, size int64) layout {
+	l := u.layoutOn(g.src)
+	if g.track != nil {
+		l = g.track.layout
+	}
+	if l.reach(u.limits.MaxParts) >= size {
+		return l
 	}
 	return equal(u.limits, u.cfg.PartSize, size)
 }

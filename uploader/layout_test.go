@@ -44,3 +44,21 @@ func TestEqualParts(t *testing.T) {
 		t.Errorf("%+v reaches %d of %d", l, l.reach(limits.MaxParts), largest(limits))
 	}
 }
+
+// One changed byte of an object of up to 73 GiB sends 8 MiB, and of larger ones little more than a ten thousandth of them.
+func TestPartsOfChanges(t *testing.T) {
+	u := &Uploader{cfg: Config{}.withDefaults(), limits: store.S3Limits(), layout: growing(store.S3Limits(), DefaultPartSize)}
+	for size, want := range map[int64]int64{
+		1 << 30: 8 << 20, 10 << 30: 8 << 20, 73 << 30: 8 << 20, 80 << 30: 9 << 20, 1 << 40: 112 << 20, 5 << 40: 558 << 20,
+	} {
+		l := u.layoutOn(source{key: "k", etag: "e", size: size})
+		if l.first != want || l.step != 0 || l.reach(u.limits.MaxParts) < size {
+			t.Errorf("%d GiB: %+v, want parts of %d", size>>30, l, want)
+		}
+	}
+	for _, s := range []source{{}, {key: "k", etag: "e", size: 1 << 20}} {
+		if l := u.layoutOn(s); l != u.layout {
+			t.Errorf("%+v: %+v", s, l)
+		}
+	}
+}

@@ -10,29 +10,34 @@ import (
 // An upload in parts has the headers that it was begun with. What a file of which parts left while it was being written
 // was given afterwards, its time above all, is made by a self-copy that follows its commit.
 
-// mendHeaders makes the record of that self-copy, or lets the generation above take the change over; nil if there is
-// nothing to mend. Called with mu held.
-func (u *Uploader) mendHeaders(o *op, at Base, wanted *store.Headers) []*spool.Record {
+// mendHeaders makes the record of that self-copy, or lets the generation above take the change over, and gives the headers that are wanted;
+// nil if there is nothing to mend. Called with mu held.
+func (u *Uploader) mendHeaders(o *op, at Base) ([]*spool.Record, *store.Headers) {
 	if at.Headers == nil || !u.mendable(o) || o.is(flagAbandoned) {
-		return nil
+		return nil, nil
 	}
+	w := o.gen.id
+	if o.gen.wrote(at) {
+		w = at.wrote() // perhaps its alias
+	}
+	wanted := withW(o.gen.headers, w)
 	if wanted.ContentType == "" {
 		wanted.ContentType = at.Headers.ContentType // it was guessed from the first bytes
 	}
-	if sameHeaders(*at.Headers, *wanted) {
-		return nil
+	if sameHeaders(*at.Headers, wanted) {
+		return nil, nil
 	}
 	next := u.behind(o)
 	switch {
 	case next == nil:
-		a := &op{id: u.newID(), kind: opAttr, key: o.key, headers: wanted}
-		return []*spool.Record{a.record(spool.TypeSetAttr)}
+		a := &op{id: u.newID(), kind: opAttr, key: o.key, headers: &wanted}
+		return []*spool.Record{a.record(spool.TypeSetAttr)}, &wanted
 	case next.kind == opPut && !next.is(flagSealed|flagAbandoned):
 		r := next.record(spool.TypeAmend)
 		r.Flags |= flagAttr
-		return []*spool.Record{r}
+		return []*spool.Record{r}, &wanted
 	}
-	return nil
+	return nil, nil
 }
 
 // mendable: the headers of an operation's generation can be made after its commit, so that they may change while it is

@@ -146,7 +146,7 @@ func (u *Uploader) beginCommit(o *op) error {
 	if o.stopped {
 		return errAbandoned
 	}
-	o.commits = true
+	o.commits, o.completed = true, true
 	return nil
 }
 
@@ -272,6 +272,9 @@ func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r st
 	content, key := o.gen.content, o.key
 	if content.OfBase(r.Off, r.Len) {
 		return u.copyPart(ctx, o, m, i, r)
+	}
+	if err := o.gen.intact(content, r); err != nil {
+		return part, err
 	}
 	ctx = withSum(ctx, o.gen, m.layout, i, r.Len)
 	_, err = u.try(ctx, r.Len, func(ctx context.Context) (err error) {

@@ -15,7 +15,7 @@ import (
 // not. What may be ours and can not be told is an error as long as a HEAD may be allowed again: it is asked later.
 func (u *Uploader) isOurs(o *op, now Base) (bool, error) {
 	if now.State != Present || now.Headers != nil {
-		return now.wrote() == o.gen.id, nil
+		return o.gen.wrote(now), nil
 	}
 	u.mu.Lock()
 	base, content := o.base, o.gen.content
@@ -34,4 +34,10 @@ func (u *Uploader) isOurs(o *op, now Base) (bool, error) {
 		return false, fmt.Errorf("who wrote it: %w", &store.Error{Op: "head", Key: o.key, Kind: store.ErrPermission})
 	}
 	return false, nil
+}
+
+// wrote: the version is of the generation.
+func (g *generation) wrote(b Base) bool {
+	w := b.wrote()
+	return w != "" && (w == g.id || w == g.alias)
 }

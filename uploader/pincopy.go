@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -61,7 +62,7 @@ func (u *Uploader) uploadLayout(o *op, size int64) layout {
 	if m := o.upload; m != nil && m.reach(u.limits.MaxParts) >= size {
 		return m.layout // of a process with other settings, perhaps
 	}
-	return u.layoutOf(size)
+	return u.layoutOf(o.gen, size)
 }
 
 // holes tells what is missing of a generation: which parts can be copied and are not yet, and what has to be fetched
@@ -69,6 +70,7 @@ func (u *Uploader) uploadLayout(o *op, size int64) layout {
 func (u *Uploader) holes(o *op) (parts []int, edges []spool.Range) {
 	size := o.gen.content.Size()
 	l := u.uploadLayout(o, size)
+	below := u.bequest(o)
 	for _, m := range o.gen.content.Missing() {
 		for i := l.index(m.Off); i <= l.index(m.Off+m.Len-1); i++ {
 			r := l.within(i, size)
@@ -76,7 +78,7 @@ func (u *Uploader) holes(o *op) (parts []int, edges []spool.Range) {
 			switch {
 			case to-from < r.Len:
 				edges = append(edges, spool.Range{Off: from, Len: to - from})
-			case !o.hasPart(i, r.Len):
+			case !o.hasPart(i, r.Len) && (below == nil || !o.inherits(below, i, r)):
 				parts = append(parts, i)
 			}
 		}
@@ -237,10 +239,28 @@ func (f *fold) rebaseHoles(o *op, at Base) {
 		return
 	}
 	left := source{key: o.key, etag: at.ETag, size: at.Size}
-	o.gen.src = left
-	for _, g := range f.gens {
-		if g.op != nil && g.src == old {
-			g.src = left
+	for _, g := range slices.Collect(maps.Keys(f.readers[old])) {
+		if g.op != nil {
+			f.reads(g, left)
 		}
+	}
+	f.reads(o.gen, left)
+}
+
+// reads says where the holes of a generation are read from.
+func (f *fold) reads(g *generation, src source) {
+	f.readsNoMore(g)
+	g.src = src
+	if f.readers[src] == nil {
+		f.readers[src] = map[*generation]bool{}
+	}
+	f.readers[src][g] = true
+}
+
+func (f *fold) readsNoMore(g *generation) {
+	all := f.readers[g.src]
+	delete(all, g)
+	if len(all) == 0 {
+		delete(f.readers, g.src)
 	}
 }

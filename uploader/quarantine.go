@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"cmp"
 	"crypto/rand"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ type lostPut struct {
 	gen     *generation
 	size    int64
 	extents []spool.Extent
+	why     string // "" = it was open
 }
 
 // quarantine keeps a generation that must not be uploaded, out of everybody's way. The file is what it was when it
@@ -22,7 +24,7 @@ type lostPut struct {
 func (u *Uploader) quarantine(l lostPut) error {
 	o := l.gen.op // it may have got another place meanwhile
 	q := o.record(spool.TypeQuarantine)
-	q.Size, q.Extents, q.Time = l.size, l.extents, time.Now()
+	q.Size, q.Extents, q.Time, q.Text = l.size, l.extents, time.Now(), l.why
 	recs, again := u.moveClosed(o)
 	if recs == nil && o.is(flagAttr) && u.fold.queues[o.key].top() == o {
 		h := o.gen.headers.Clone()
@@ -32,8 +34,8 @@ func (u *Uploader) quarantine(l lostPut) error {
 	if err := u.commit(append(recs, q)...); err != nil {
 		return err
 	}
-	u.log.Warn("a file was being written when the mount ended: what there is of it stays in the spool and is not uploaded",
-		zap.String("key", o.key), zap.String("gen", l.gen.id), zap.Int64("size", l.size))
+	u.log.Warn("what there is of a file stays in the spool and is not uploaded", zap.String("key", o.key), zap.String("gen", l.gen.id),
+		zap.Int64("size", l.size), zap.String("why", cmp.Or(l.why, "it was being written when the mount ended")))
 	u.events.add(Event{Kind: Kept, Key: o.key, Size: l.size, Gen: l.gen.id})
 	for _, x := range again {
 		n := u.fold.ops[x.as]
@@ -118,6 +120,15 @@ func (u *Uploader) allBehind(o *op) []*op {
 	}
 	slices.SortFunc(all, func(a, b *op) int { return int(int64(a.id - b.id)) })
 	return all
+}
+
+// salvage takes in what the recovery has quarantined because the log does not name it any more; that is in the log already.
+func (u *Uploader) salvage(recs []spool.Record) {
+	for i := range recs {
+		r := &recs[i]
+		u.fold.apply(r)
+		u.events.add(Event{Kind: Kept, Key: r.Key, Size: r.Size, Gen: r.Gen})
+	}
 }
 
 func (u *Uploader) recoverQuarantined(rec *spool.Recovery, g *generation) error {

@@ -36,7 +36,7 @@ const (
 // record's type lists bytes.
 //
 // Put: Key, Gen, Base (condition), To/ToBase (key and version that holes are
-// read from), Headers, Size, Time (last write). Delete, Marker, Attr: Key,
+// read from), Headers, Size, Time (last write), Keys (the id that an upload taken over gives its object). Delete, Marker, Attr: Key,
 // Base, Headers. Move: Key, Base (source version), To, ToBase, ETag (of the
 // copy once it is confirmed), Keys (operations that it holds). Text
 // of a Delete is the generation that has to be committed before.
@@ -54,8 +54,14 @@ func (o *op) record(t spool.Type) *spool.Record {
 	if g := o.gen; g != nil {
 		h := g.headers
 		r.Gen, r.Headers, r.Size, r.Time = g.id, &h, g.size, g.modTime
+		if g.alias != "" {
+			r.Keys = []string{g.alias}
+		}
 		if g.timeSet {
 			r.Flags |= flagTimeSet
+		}
+		if t == spool.TypeSeal || t == spool.TypePin || t == spool.TypeQuarantine {
+			r.Sums = g.sums
 		}
 		r.To, r.ToBase = g.src.key, spool.Base{State: spool.Unknown, ETag: g.src.etag, Size: g.src.size}
 		if g.src.key != "" {
@@ -67,8 +73,8 @@ func (o *op) record(t spool.Type) *spool.Record {
 
 // opFromRecord is the inverse of record, for a generation's operation without
 // the generation.
-func opFromRecord(r *spool.Record) *op {
-	o := &op{
+func opFromRecord(r *spool.Record) op {
+	o := op{
 		id: r.Op, kind: opKind(r.Flags & flagKindMask), flags: r.Flags &^ (flagKindMask | flagMore | flagTimeSet),
 		key: r.Key, base: fromLogged(r.Base), after: r.Text,
 	}

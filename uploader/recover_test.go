@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/memstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -170,4 +172,65 @@ func Test_5a_DELETING_Write_Held_IsReplacedByTheNextFile(t *testing.T) {
 		r.drain()
 		r.wantBucket(map[string]string{key("f"): "new"})
 	})
+}
+
+// A file that is removed and made anew, before the removal has been sent, is one request: it replaces the version that was removed and no other.
+func Test_5a_DELETING_Write_Unsent_IsReplacedByTheNextFile(t *testing.T) {
+	for name, again := range map[string]func(*rig){
+		"created": func(r *rig) { r.put(key("f"), "new") },
+		"renamed onto": func(r *rig) {
+			r.put(key("f.tmp"), "new")
+			r.rename(key("f.tmp"), key("f"))
+		},
+		"after a crash": func(r *rig) {
+			r.put(key("f"), "new")
+			r.crash()
+		},
+		"removed and created again": func(r *rig) {
+			r.put(key("f"), "newer")
+			r.remove(key("f"))
+			r.put(key("f"), "new")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				etag := r.mem.PutString(key("f"), "old")
+				r.remove(key("f"))
+				again(r)
+				r.drain()
+				r.wantBucket(map[string]string{key("f"): "new"})
+				if q := slices.DeleteFunc(r.mem.Requests(), func(q memstore.Request) bool { return q.Key != key("f") }); len(q) != 1 || q[0].Op != op.Put || q[0].Cond.IfMatch != etag {
+					t.Errorf("requests %v", q)
+				}
+			})
+		})
+	}
+}
+
+// What somebody else has written meanwhile is not replaced; nor is what was removed there again when the new file goes, too.
+func Test_5a_DELETING_Write_Unsent_TheNextFileChanges(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(*rig)
+		want map[string]string
+	}{
+		{"foreign version", func(r *rig) { r.mem.PutString(key("f"), "theirs") }, map[string]string{key("f"): "theirs", key("f (conflict)"): "new"}},
+		{"foreign delete", func(r *rig) { r.mem.Remove(key("f")) }, map[string]string{key("f"): "new"}},
+		{"removed", func(r *rig) { r.remove(key("f")) }, map[string]string{}},
+		{"renamed", func(r *rig) { r.rename(key("f"), key("g")) }, map[string]string{key("g"): "new"}},
+		{"renamed, then a crash", func(r *rig) { r.rename(key("f"), key("g")); r.crash() }, map[string]string{key("g"): "new"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				r.mem.PutString(key("f"), "old")
+				r.remove(key("f"))
+				r.put(key("f"), "new")
+				tc.do(r)
+				r.drain()
+				if got := r.seen(); !maps.Equal(got, tc.want) {
+					t.Errorf("bucket %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
 }

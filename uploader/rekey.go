@@ -138,7 +138,7 @@ func (u *Uploader) replaceTarget(p *rekeying, closed bool, heir string) (recs []
 func (g *generation) cloned() *generation {
 	n := &generation{
 		id: rand.Text(), src: g.src, headers: g.headers.Clone(), size: g.size, modTime: g.modTime,
-		timeSet: g.timeSet, written: true, changed: true, file: g.file,
+		timeSet: g.timeSet, written: true, changed: true, file: g.file, sums: g.sums,
 	}
 	n.content = g.content.Clone(n.id)
 	n.content.Seal()

@@ -21,6 +21,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 			u.fold.apply(&tx[i])
 		}
 	}
+	u.salvage(rec.Salvaged)
 	u.fold.lost = nil // a process before has seen to these
 	if err := u.recoverUploads(); err != nil {
 		return err
@@ -33,7 +34,7 @@ func (u *Uploader) replay(rec *spool.Recovery) error {
 	for _, o := range sortedOps(u.fold.ops) {
 		o.confirmed = time.Time{} // others may have changed it meanwhile
 		if o.is(flagStarted) {
-			o.unsure = true
+			o.unsure, o.completed = true, true
 		}
 		if o.kind != opPut || o.gen.op != o {
 			continue
@@ -123,7 +124,7 @@ func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) (lost lo
 	g := o.gen
 	if damage != nil {
 		u.log.Error("bytes of a pending file are damaged: it is not uploaded", zap.String("key", o.key), zap.Error(damage))
-		return lostPut{g, g.size, g.extents}, nil // the log goes on to name its bytes: they can be exported
+		return lostPut{g, g.size, g.extents, damage.Error()}, nil // the log goes on to name its bytes: they can be exported
 	}
 	c, unsealed := rec.Unsealed[g.id], false
 	if c != nil {
@@ -138,7 +139,7 @@ func (u *Uploader) recoverPut(rec *spool.Recovery, o *op, damage error) (lost lo
 	case o.is(flagAbandoned):
 		return lost, nil
 	case unsealed:
-		return lostPut{g, c.Size(), c.Seal()}, nil
+		return lostPut{g, c.Size(), c.Seal(), ""}, nil
 	case !o.is(flagSealed): // fsynced: sealed as found
 		g.size, g.headers = c.Size(), u.stamped(g)
 		r := o.record(spool.TypeSeal)

@@ -107,8 +107,13 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 	if m != nil { // it was larger once
 		u.giveUp(o, m)
 	}
+	if err := o.gen.intact(o.gen.content, store.Range{Len: size}); err != nil {
+		return at, false, err
+	}
 	body := o.gen.content.Section(noBase)
-	ctx = withSum(ctx, o.gen, u.layout, 0, size)
+	if t := o.gen.track; t != nil {
+		ctx = withSum(ctx, o.gen, t.layout, 0, size)
+	}
 	var res store.PutResult
 	unanswered, err = u.try(ctx, size, func(ctx context.Context) error {
 		res, err = u.store.Put(ctx, o.key, watched(ctx, body), h, c)
@@ -228,8 +233,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	g := o.gen
 	size := o.gen.content.Size()
-	wanted := withW(g.headers, g.id)
-	mend := u.mendHeaders(o, at, &wanted)
+	mend, wanted := u.mendHeaders(o, at)
 	if err := u.commit(append(mend, o.done(spool.TypeCommit, at, Base{}))...); err != nil {
 		o.unsure = true
 		return err
@@ -239,7 +243,7 @@ func (u *Uploader) committed(ctx context.Context, o *op, at Base) error {
 	}
 	u.fileCommitted(o, at)
 	if f := g.file; f != nil && mend != nil {
-		f.headers = wanted
+		f.headers = *wanted
 	}
 	h := store.Headers{}
 	if at.Headers != nil {

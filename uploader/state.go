@@ -66,6 +66,7 @@ type op struct {
 	stream    *stream            // Put: parts that are sent while the file is being written
 	noStream  time.Time          // Put: until then none are, because that has failed
 	cancel    context.CancelFunc // of the running round
+	completed bool               // Put: a Complete of its upload has been sent, also by a process before, and may still be carried out
 	commits   bool               // Put: the request of the running round that makes the object has begun
 	stopped   bool               // Put: the running round was cancelled, nobody wants its outcome
 	waiters   []chan error       // told the outcome of each round
@@ -97,6 +98,7 @@ type source struct {
 // generation is bytes and attributes with an id; see docs/UPLOADER.md.
 type generation struct {
 	id      string
+	alias   string // that an upload which it has taken over gives its object; "" = none
 	src     source // zero key = whole from birth
 	headers store.Headers
 	size    int64     // at the seal
@@ -109,6 +111,7 @@ type generation struct {
 	fetched bool           // holes are not copied by the store any more: it has lost some
 	pinning chan struct{}  // held by the flush that pins it
 	track   *tracker       // what is written to it; nil = by a process before
+	sums    []spool.Sum    // of its bytes, as the record of its seal tells; before that of those of the one below
 	extents []spool.Extent // replay only, until content is adopted
 	op      *op            // that carries it to the bucket; nil = committed, quarantined, or of an unlinked file
 	file    *File          // whose stack it is in; nil = nobody's any more

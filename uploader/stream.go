@@ -50,7 +50,7 @@ func (u *Uploader) passed(g *generation) {
 func (u *Uploader) mayStream(o *op) bool {
 	l, f := u.levelOf(o.key), o.gen.file
 	return u.fold.ops[o.id] == o && f != nil && !f.flushed && !o.is(flagSealed|flagAbandoned) && o.gen.content != nil && u.started && !u.closed &&
-		(l == nil || l.state == levelProved && l.CanGet) && u.pause.err == nil && u.limits.MaxParts > 1
+		(l == nil || l.state == levelProved && l.CanGet) && u.pause.err == nil && u.limits.MaxParts > 1 && u.bequest(o) == nil
 }
 
 // startStream sends what has been passed until there is nothing more. Called with mu held.
@@ -130,6 +130,7 @@ func (u *Uploader) sendPassed(ctx context.Context, o *op, s *stream, content *sp
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(u.cfg.FileParts)
 	var failed error
+	l := o.gen.track.layout
 	for gctx.Err() == nil {
 		u.mu.Lock()
 		ok := u.mayStream(o)
@@ -144,11 +145,11 @@ func (u *Uploader) sendPassed(ctx context.Context, o *op, s *stream, content *sp
 		if i >= u.limits.MaxParts {
 			break // of a store that wants equal parts: they have to be larger
 		}
-		if off, n := u.layout.at(i); !content.Stored(off, n) {
+		if off, n := l.at(i); !content.Stored(off, n) {
 			o.gen.track.forget(i)
 			continue
 		}
-		m, err := u.openUpload(gctx, o, u.layout, u.openHeaders(o))
+		m, err := u.openUpload(gctx, o, l, u.openHeaders(o))
 		if err != nil {
 			failed = err
 			break

@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,6 +17,7 @@ func TestSumsAreOfWhatWasWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tr := newTracker(layout{first: part, max: part})
 		file := make([]byte, most)
+		var touched [most]bool // by what has begun
 		var under []touch
 		end := func(i int) {
 			s := under[i]
@@ -36,10 +38,17 @@ func TestSumsAreOfWhatWasWritten(t *testing.T) {
 				data := rapid.SliceOfN(rapid.Byte(), 1, int(min(most-off, 2*part+3))).Draw(t, "data")
 				next = off + int64(len(data))
 				under = append(under, tr.begin(span{off: off, end: next, data: data}))
+				for i := off; i < next; i++ {
+					touched[i] = true
+				}
 			},
 			"cut": func(t *rapid.T) {
 				off := int64(rapid.IntRange(0, most-1).Draw(t, "off"))
-				under = append(under, tr.begin(span{off: off, end: rapid.SampledFrom([]int64{toEnd, off + 3}).Draw(t, "end")}))
+				cut := span{off: off, end: rapid.SampledFrom([]int64{toEnd, off + 3}).Draw(t, "end")}
+				under = append(under, tr.begin(cut))
+				for i := off; i < min(cut.end, most); i++ {
+					touched[i] = true
+				}
 			},
 			"end": func(t *rapid.T) {
 				if len(under) > 0 {
@@ -52,6 +61,14 @@ func TestSumsAreOfWhatWasWritten(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
+				for off := int64(0); off < most; off += 3 {
+					for _, n := range []int64{1, part / 2, part, 2 * part} {
+						end := min(off+n, most)
+						if tr.untouched(off, end-off) && slices.Contains(touched[off:end], true) {
+							t.Fatalf("[%d, %d) passes for untouched: %v", off, end, touched)
+						}
+					}
+				}
 				for i := range most / part {
 					for n := int64(1); n <= part; n++ {
 						sum, ok := tr.sumOf(i, n)

@@ -1,24 +1,17 @@
 package uploader
 
-import (
-	"slices"
-
-	"github.com/s3levelfs/s3levelfs/uploader/spool"
-)
+import "github.com/s3levelfs/s3levelfs/uploader/spool"
 
 // supersede is the end of the generations below o in the same stack, as far as nothing of them can be in the store:
-// sealed ones, and those that an O_TRUNC, or several, left unsealed. Called with mu held.
-func (u *Uploader) supersede(o *op) []*spool.Record {
+// sealed ones, and those that an O_TRUNC, or several, left unsealed. from is the one whose upload goes over to o. Called with mu held.
+func (u *Uploader) supersede(o, from *op) []*spool.Record {
 	var recs []*spool.Record
-	q := u.fold.queues[o.key]
-	for i := slices.Index(q, o) - 1; i >= 0; i-- {
-		below := q[i]
-		if below.kind != opPut || !below.idle() || below.gen.file == nil || below.gen.file != o.gen.file ||
-			(below.flags^o.flags)&(flagReplaced|flagCarried) != 0 {
-			break
-		}
+	if from != nil {
+		recs = o.inherit(from)
+	}
+	for _, below := range u.below(o) {
 		if f := o.gen.file; below.upload != nil && f != nil {
-			f.flushed = true // once more, and what is sent meanwhile would be sent in vain again
+			f.flushed = true // once more, and what is sent meanwhile may be sent in vain again
 		}
 		recs = append(append(recs, u.handOver(below.gen.id, o.gen.id)...), below.done(spool.TypeDrop, Base{}, Base{}))
 	}

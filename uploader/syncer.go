@@ -114,7 +114,7 @@ func (u *Uploader) snapshot() []*spool.Record {
 	}
 	for id, q := range u.fold.quar {
 		g := u.fold.gens[id]
-		r := &spool.Record{Type: spool.TypeQuarantine, Gen: id, Key: q.Key, Size: q.Size, Time: q.Since, Headers: &g.headers}
+		r := &spool.Record{Type: spool.TypeQuarantine, Gen: id, Key: q.Key, Size: q.Size, Time: q.Since, Headers: &g.headers, Text: q.Why, Sums: g.sums}
 		if q.BaseLost {
 			r.Flags = flagBaseLost
 		}

@@ -16,12 +16,14 @@ type tracker struct {
 	mu    sync.Mutex
 	parts []tracked // by number-1; those behind the end were never written
 	last  int       // the part with the byte that was written last
+	cut   int64     // the lowest byte that was cut, or filled with zeros; toEnd = none was
 	ready []int     // parts that the writer has left complete, to be sent; each is in it once in the life of an upload
 }
 
 // tracked is one part.
 type tracked struct {
 	writes uint64 // begun
+	low    int64  // the first byte of the file that one of them was for
 	under  int    // of them not ended yet
 	sent   uint64 // writes+1 when it was read that was uploaded; 0 = not uploaded
 	filled int64  // bytes written, those written twice counted twice
@@ -48,7 +50,7 @@ type touch struct {
 // toEnd is the end of a span that has none.
 const toEnd = math.MaxInt64
 
-func newTracker(l layout) *tracker { return &tracker{layout: l} }
+func newTracker(l layout) *tracker { return &tracker{layout: l, cut: toEnd} }
 
 // touched gives the first part of a span, and the one behind its last. Called with mu held.
 func (t *tracker) touched(s span) (first, end int) {
@@ -70,9 +72,14 @@ func (t *tracker) begin(s span) touch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first, end := t.touched(s)
+	if s.data == nil && s.end > s.off {
+		t.cut = min(t.cut, s.off)
+	}
 	for i := first; i < end; i++ {
 		p := &t.parts[i]
-		p.writes++
+		if p.writes++; p.writes == 1 || s.off < p.low {
+			p.low = s.off
+		}
 		p.mixed = p.mixed || p.under > 0
 		p.under++
 	}
@@ -121,6 +128,7 @@ func (t *tracker) late(s touch) {
 	for i := max(first, s.behind); i < end; i++ {
 		p := &t.parts[i]
 		p.writes++
+		p.low = 0
 		p.filled, p.summed, p.mixed = 0, 0, p.under > 0
 	}
 }

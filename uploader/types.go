@@ -181,14 +181,15 @@ type Item struct {
 	Err      string    // last failure
 }
 
-// Quarantined is content that was open and not fsynced when the daemon died,
-// or a delta whose base is lost: kept, never uploaded by itself.
+// Quarantined is content that was open and not fsynced when the daemon died, a delta whose base is lost, or what a damaged spool has left:
+// kept, never uploaded by itself.
 type Quarantined struct {
 	Gen      string
 	Key      string // as far as known
 	Size     int64
 	BaseLost bool
 	Since    time.Time
+	Why      string // in words, where it is neither that it was open nor its base; "" else
 }
 
 // LevelStatus is what is known of the right to write below a prefix.

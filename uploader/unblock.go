@@ -10,7 +10,8 @@ import (
 // old name since then stands behind it. Renames in a circle (a to t, b to a, t to b) would make that wait for itself. So a
 // waiting delete is replaced by what stands behind it, a sealed generation or a move to that name, which takes over its
 // base as condition, as soon as the generation that it waits for is sealed and nobody needs the old version any more. A
-// delete that open handles hold back is replaced likewise: that wait has no bound.
+// delete that open handles hold back is replaced likewise: that wait has no bound. So is one that waits for nothing and has not been sent
+// when a file of its name is closed: one conditional request does what two would.
 
 // unblock replaces the deletes at a key, and those that wait for a generation there, as far as what stands behind them
 // makes them superfluous. Where that can not be logged they stay, and are looked at again with the next change.
@@ -44,7 +45,7 @@ func (u *Uploader) replaceDelete(recs []*spool.Record, d *op) []*spool.Record {
 	if next == nil {
 		return recs
 	}
-	if !u.superfluous(d) {
+	if !u.superfluous(d, next) {
 		if g := u.fold.gens[d.after]; g != nil && g.op != nil {
 			u.consider(g.op) // its holes have to be fetched now
 		}
@@ -62,13 +63,15 @@ func (u *Uploader) replaceDelete(recs []*spool.Record, d *op) []*spool.Record {
 	return append(recs, d.done(spool.TypeDone, Base{}, Base{}))
 }
 
-// superfluous: d waits, and nobody needs what it is to delete once that is replaced.
-func (u *Uploader) superfluous(d *op) bool {
+// superfluous: nothing of d is out, and nobody needs what it is to delete once next has replaced that.
+func (u *Uploader) superfluous(d, next *op) bool {
 	if !d.idle() || len(d.waiters) > 0 {
 		return false
 	}
 	if d.after == "" {
-		return d.hold != nil && !d.hold.released
+		held := d.hold != nil && !d.hold.released
+		known := d.base.State == Present && d.base.ETag != "" || u.fold.queues[d.key].head() != d // else what next would take for its base is not
+		return held || next.kind == opPut && known
 	}
 	g := u.fold.gens[d.after]
 	return g != nil && g.op != nil && g.op.is(flagSealed) && g.whole() && !u.readBelow(g, d.key)

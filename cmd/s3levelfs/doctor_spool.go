@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,13 +111,12 @@ func checkSpool(dir string) []finding {
 	owner, _ := config.ParseOwner(v.Owner)
 	var found []finding
 	if v.Torn > 0 {
-		found = append(found, note("spool", dir, "nothing: the next mount cuts it; what was synced is before it",
-			"its log ends in %d torn bytes, as a crash leaves it", v.Torn))
+		found = append(found, tornFinding(dir, v))
 	}
 	for _, d := range v.Damaged[:min(len(v.Damaged), maxNamed)] {
 		found = append(found, problem("spool", d.Key, "s3levelfs spool export "+d.Gen+" gives what there is; check the disk", "its bytes are damaged: %v", d.Err))
 	}
-	pending, kept := uploader.Survey(v.Records)
+	pending, kept := uploader.Survey(slices.Concat(v.Records, v.Salvaged))
 	items := itemsOf(pending)
 	found = append(found, pendingFindings(dir, items, "mount it again: "+mountCommandOf(owner), false)...)
 	found = append(found, keptFindings(keptOf(kept))...)
@@ -126,6 +126,16 @@ func checkSpool(dir string) []finding {
 		found = append(found, note("spool", dir, "", "%s, not mounted, %s", spoolName(owner), bytesText(v.Bytes)))
 	}
 	return found
+}
+
+// tornFinding tells a log that a crash has torn from one that is damaged in its middle.
+func tornFinding(dir string, v *spool.View) finding {
+	if len(v.Salvaged) == 0 {
+		return note("spool", dir, "nothing: the next mount cuts it; what was synced is before it",
+			"its log ends in %d torn bytes, as a crash leaves it", v.Torn)
+	}
+	return problem("spool", dir, "check the disk; the next mount keeps what is behind the damage for s3levelfs spool export",
+		"its log is damaged %d bytes before its end", v.Torn)
 }
 
 // mountCommandOf is what uploads the rest of a spool.
@@ -205,7 +215,10 @@ func keptFindings(kept []telemetry.Kept) (found []finding) {
 		if k.Reason == reasonBaseLost {
 			why = "changes a stored version that is gone"
 		}
-		found = append(found, problem("kept", k.Key, fmt.Sprintf("s3levelfs spool export %s, then s3levelfs spool discard %s", k.Generation, k.Generation),
+		if k.Why != "" {
+			why = k.Why
+		}
+		found = append(found, problem("kept", cmp.Or(k.Key, nameless), fmt.Sprintf("s3levelfs spool export %s, then s3levelfs spool discard %s", k.Generation, k.Generation),
 			"%s: %s, never uploaded by itself (%s)", k.Reason, why, bytesText(k.Size)))
 	}
 	return found

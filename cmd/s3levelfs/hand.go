@@ -71,7 +71,7 @@ func keptOf(kept []uploader.Quarantined) []telemetry.Kept {
 		if q.BaseLost {
 			reason = reasonBaseLost
 		}
-		out = append(out, telemetry.Kept{Key: q.Key, Generation: q.Gen, Size: q.Size, Reason: reason, Since: q.Since})
+		out = append(out, telemetry.Kept{Key: q.Key, Generation: q.Gen, Size: q.Size, Reason: reason, Why: q.Why, Since: q.Since})
 	}
 	return out
 }

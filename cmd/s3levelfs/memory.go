@@ -21,16 +21,13 @@ const (
 	gcPercent = 200
 )
 
-// tuneCollector makes the collector come at the right times, unless GOGC says when.
-func tuneCollector() {
+// boundMemory makes the collector come at the right times and keeps what the process has resident below the read cache's size (bytes)
+// and 64 MiB as long as what is in use fits: without it garbage may take as much again. GOGC and GOMEMLIMIT, where they are
+// set, say otherwise. It returns when ctx ends.
+func boundMemory(ctx context.Context, cache int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-}
-
-// boundMemory keeps what the process has resident below the read cache's size (bytes) and 64 MiB as long as what is in use
-// fits: without it garbage may take as much again. GOMEMLIMIT, where it is set, says otherwise. It returns when ctx ends.
-func boundMemory(ctx context.Context, cache int64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}

@@ -54,6 +54,7 @@ func mount(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	go boundMemory(ctx, cfg.Memory)
 	s, err := openSession(ctx, cfg, mountpoint, ready.daemon())
 	if err != nil {
 		ready.failed(err)
@@ -62,7 +63,6 @@ func mount(c *cli.Context) error {
 	if err := ready.ok(); err != nil {
 		s.log.Warn("the command that started the mount has gone")
 	}
-	go boundMemory(ctx, cfg.Memory)
 	return s.serve(ctx, stop)
 }
 

@@ -74,7 +74,6 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 			s.close()
 		}
 	}()
-	tuneCollector()
 	id, err := resolveIdentity(cfg)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ func spoolCommand() *cli.Command {
 			"What is not is kept until you say what to do with it:\n\n" +
 			"   quarantined  was open, neither closed nor synced, when its daemon was killed: perhaps half a file\n" +
 			"   base-lost    changed parts of a file whose stored version was replaced or removed meanwhile\n\n" +
+			"What a damaged disk has left of the spool is quarantined, too, with the reason.\n\n" +
 			"Works with a running mount and without one. Without options it looks at all spools of yours; --bucket, --local\n" +
 			"and the other store options name one.",
 		Subcommands: []*cli.Command{
@@ -144,9 +145,15 @@ func writeListing(w io.Writer, l *spoolListing) {
 		if k.Reason == reasonBaseLost {
 			why = "the stored version that it changed is gone: `spool export` writes what is ours of it"
 		}
-		row(k.Reason, k.Size, k.Since, k.Generation, "kept", k.Key, why)
+		if k.Why != "" {
+			why = k.Why + ": `spool export` writes what there is to a file"
+		}
+		row(k.Reason, k.Size, k.Since, k.Generation, "kept", cmp.Or(k.Key, nameless), why)
 	}
 }
+
+// nameless stands for the key of what no record names.
+const nameless = "(its name is not known)"
 
 func times(n int) string {
 	if n == 1 {

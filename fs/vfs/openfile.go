@@ -91,7 +91,7 @@ func (s source) length() int64 {
 	case s.kept != nil:
 		return s.kept.Size()
 	case s.local != nil:
-		return s.local.Info().Size
+		return s.local.Size()
 	}
 	return s.obj.Size
 }

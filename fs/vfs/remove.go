@@ -151,15 +151,8 @@ func (v *FS) vacant(ctx context.Context, op string, n *node) error {
 	}
 	// What was removed while a listing was under way is told apart, but not what a crash has made nobody's: only a second
 	// one that shows it still is a proof.
-	removing := v.up.Has(dir) // so that the store has something there still, and the question is what
 	for range 2 {
-		empty, err := false, error(nil)
-		if !removing {
-			empty, err = v.listing.Empty(ctx, dir)
-		}
-		if err == nil && !empty {
-			empty, err = v.onlyTombstones(ctx, dir)
-		}
+		empty, err := v.onlyTombstones(ctx, dir)
 		switch {
 		case err != nil:
 			return wrap(op, n.path, err)

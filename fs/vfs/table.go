@@ -171,7 +171,7 @@ func (v *FS) localize(of *openFile, key string) {
 	if f == nil {
 		return
 	}
-	if !settled(f.Info()) {
+	if f.State() != uploader.StateClean {
 		v.mu.Lock()
 		of.version = ""
 		v.mu.Unlock()

@@ -40,7 +40,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 // size of the file that the handle writes, in bytes.
 func (h *Handle) size() (size int64) {
 	h.of.view(func(s source) {
-		if size = h.writer.Info().Size; s.kept != nil {
+		if size = h.writer.Size(); s.kept != nil {
 			size = s.kept.Size()
 		}
 	})

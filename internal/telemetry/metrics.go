@@ -29,12 +29,13 @@ type Metric struct {
 func WriteMetrics(w io.Writer, families []Metric) error {
 	var b strings.Builder
 	escape := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+	escapeHelp := strings.NewReplacer(`\`, `\\`, "\n", `\n`) // quotes stay
 	for _, m := range families {
 		kind := "gauge"
 		if m.Counter {
 			kind = "counter"
 		}
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.Name, strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(m.Help), m.Name, kind)
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.Name, escapeHelp.Replace(m.Help), m.Name, kind)
 		for _, label := range slices.Sorted(maps.Keys(m.Values)) {
 			b.WriteString(m.Name)
 			if m.Label != "" {

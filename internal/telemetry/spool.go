@@ -50,7 +50,8 @@ type Kept struct {
 	Key        string    `json:"key"`
 	Generation string    `json:"generation"`
 	Size       int64     `json:"size"`
-	Reason     string    `json:"reason"` // quarantined, base-lost
+	Reason     string    `json:"reason"`        // quarantined, base-lost
+	Why        string    `json:"why,omitempty"` // where that does not say it all
 	Since      time.Time `json:"since,omitzero"`
 }
 

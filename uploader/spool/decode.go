@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -68,6 +69,8 @@ func (rec *Record) decodeField(tag uint64, v *reader) bool {
 		rec.Keys = v.keys()
 	case tagSince:
 		rec.Since = v.time()
+	case tagSums:
+		rec.Sums = v.sums()
 	default:
 		return false
 	}
@@ -168,6 +171,21 @@ func (r *reader) extents() (list []Extent) {
 			r.fail("extent")
 			return nil
 		}
+		list = append(list, x)
+	}
+	return list
+}
+
+func (r *reader) sums() (list []Sum) {
+	end := int64(0)
+	for r.more() {
+		x := Sum{Off: end + r.varint(), Len: int64(r.uvarint())}
+		crc := r.bytes(4)
+		if end = x.Off + x.Len; len(crc) < 4 || x.Off < 0 || x.Len <= 0 || end < 0 {
+			r.fail("sum")
+			return nil
+		}
+		x.CRC = binary.LittleEndian.Uint32(crc)
 		list = append(list, x)
 	}
 	return list

@@ -11,7 +11,7 @@
 //   - Records that make storage superfluous (Commit, Drop) are appended before [Content.Release] is called: the
 //     files go at the next group sync, when the record is on stable storage.
 //   - A generation's Create is appended before its first byte is written, its Seal after the last
-//     one: what has bytes and no record is deleted at the next start.
+//     one: what has bytes and no record is deleted at the next start, as long as nothing is missing in the log.
 //   - A Create of a generation on top of another one lists its extents ([Content.Extents] of the clone).
 //   - Nobody appends between the building of a snapshot and the return of [Spool.Checkpoint].
 //   - Where [Spool.Compact] is used, a list of extents that is logged was made since the last Checkpoint: under the lock

@@ -31,6 +31,7 @@ const (
 	tagKeys     = 16
 	tagMore     = 17 // 1 = the next record belongs to the same batch
 	tagSince    = 18
+	tagSums     = 19
 )
 
 // Tags inside of tagBase and tagToBase.
@@ -110,6 +111,7 @@ func (e *encoder) add(r *Record, more bool) error {
 		b = appendUint(b, tagMore, 1)
 	}
 	b = appendTime(b, tagSince, r.Since)
+	b = e.appendNested(b, tagSums, appendSums(e.nested[:0], r.Sums))
 	b = append(b, r.Unknown...)
 	e.buf = b
 	if len(b)-start-frame.HeaderSize > frame.MaxPayload {
@@ -182,6 +184,18 @@ func appendExtents(b []byte, extents []Extent) []byte {
 			b = binary.AppendUvarint(b, x.Storage)
 			b = binary.AppendVarint(b, x.Pos-x.Off)
 		}
+		end = x.Off + x.Len
+	}
+	return b
+}
+
+// appendSums writes each as offset from the end of the one before (signed) | length | checksum u32.
+func appendSums(b []byte, sums []Sum) []byte {
+	end := int64(0)
+	for _, x := range sums {
+		b = binary.AppendVarint(b, x.Off-end)
+		b = binary.AppendUvarint(b, uint64(x.Len))
+		b = binary.LittleEndian.AppendUint32(b, x.CRC)
 		end = x.Off + x.Len
 	}
 	return b

@@ -41,6 +41,13 @@ type Extent struct {
 	Pos      int64  // position in Storage; 0 for Zero and Base
 }
 
+// Sum is the CRC-32 (IEEE) of the bytes [Off, Off+Len) of a generation as they were written. All of them are the generation's own or
+// of one below it: neither the base's nor holes that nobody has written.
+type Sum struct {
+	Off, Len int64
+	CRC      uint32
+}
+
 // Range is a byte range of a file.
 type Range = store.Range
 

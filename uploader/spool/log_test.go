@@ -32,6 +32,7 @@ func fullRecord(typ spool.Type) *spool.Record {
 		},
 		Time: when, UploadID: "upload", Part: store.Part{Number: 3, ETag: `"p"`, Size: 5 << 20, Checksum: "crc"},
 		Flags: 1 << 63, Text: "text", Since: time.Unix(77, 5).UTC(), Keys: []string{"k1", "", "k3"},
+		Sums: []spool.Sum{{Off: 0, Len: 5, CRC: 0xdeadbeef}, {Off: 16 << 20, Len: 1 << 40, CRC: 1}},
 	}
 }
 

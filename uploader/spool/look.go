@@ -14,9 +14,12 @@ type View struct {
 	Owner   string
 	PID     int      // of the process that had it open last; 0 = not known
 	Records []Record // all good ones; another boot may have to trust fewer
-	Torn    int64    // bytes behind the last good record: a crash leaves some, a good end none
-	Bytes   int64    // that its files take
-	Damaged []Damage // generations whose files are missing or too short
+	// Salvaged are QUARANTINE records of what only records behind the damage of a log name: the next start keeps that. What is
+	// left of files that no record names is not looked for.
+	Salvaged []Record
+	Torn     int64    // bytes behind the last good record: a crash leaves some, a good end none
+	Bytes    int64    // that its files take
+	Damaged  []Damage // generations whose files are missing or too short
 }
 
 // Look reads the spool in dir and changes nothing, takes no lock and makes no file: of a spool that is in use it may show
@@ -43,11 +46,12 @@ func Look(dir string) (*View, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	scan, err := scanRecords(log.Scan())
+	scan, err := scanRecords(log)
 	if err != nil {
 		return nil, err
 	}
 	v.Records, v.Torn = scan.records, log.Size()-scan.end
+	v.salvage(scan)
 	v.Bytes += log.Size()
 	v.findDamage(sizes)
 	return v, nil
@@ -72,6 +76,17 @@ func (v *View) measure(dir string) (map[uint64]int64, error) {
 		}
 	}
 	return sizes, nil
+}
+
+// salvage names what a start would keep of what is behind the damage. v.Bytes are measured.
+func (v *View) salvage(scan *logScan) {
+	rest := scan.rest(&Recovery{Records: scan.records, SameBoot: true, Cut: v.Torn}, foldGens(scan.records))
+	for _, gen := range rest.gens.order {
+		g := rest.gens.by[gen]
+		if r := g.last(); g.sealed == nil || rest.holds(r) {
+			v.Salvaged = append(v.Salvaged, *rest.quarantine(gen, r.Size, r.Extents))
+		}
+	}
 }
 
 // findDamage looks for the files of what has not ended.

@@ -79,12 +79,12 @@ func (g *generations) listed() []*Record {
 	return list
 }
 
-// rebuild checks the storage of sealed generations and puts unsealed ones together.
-func (s *Spool) rebuild(gens *generations, rec *Recovery) error {
-	if len(gens.order) == 0 {
+// rebuild checks the storage of sealed generations and puts unsealed ones together. rest is what else may have to be kept.
+func (s *Spool) rebuild(gens *generations, rest *remains, rec *Recovery) error {
+	if len(gens.order)+len(rest.gens.order) == 0 && !rest.strays {
 		return nil
 	}
-	survey, err := s.survey(gens)
+	survey, err := s.survey(gens, rest)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *Spool) rebuild(gens *generations, rec *Recovery) error {
 			rec.Unsealed[gen] = c
 		}
 	}
-	return nil
+	return s.salvage(survey, rest, rec)
 }
 
 // piece is a frame of a segment: bytes that an unsealed generation wrote.
@@ -125,17 +125,21 @@ type survey struct {
 	files map[string][]*storage // data files by generation, oldest first
 	parts map[string][]piece    // by unsealed generation, in order
 	ids   []uint64
+	rest  *remains // whose strays have parts, too; nil = nobody's
 }
 
-func (s *Spool) survey(gens *generations) (*survey, error) {
+func (s *Spool) survey(gens *generations, rest *remains) (*survey, error) {
 	v := &survey{
 		s: s, good: map[uint64][]Range{}, sizes: map[uint64]int64{},
-		files: map[string][]*storage{}, parts: map[string][]piece{},
+		files: map[string][]*storage{}, parts: map[string][]piece{}, rest: rest,
 	}
 	for gen, g := range gens.by {
 		if g.sealed == nil {
 			v.parts[gen] = nil
 		}
+	}
+	for gen := range rest.gens.by {
+		v.parts[gen] = nil
 	}
 	for id := range s.storages {
 		v.ids = append(v.ids, id)
@@ -192,7 +196,7 @@ func (v *survey) frame(st *storage, sc *frame.Scanner) {
 	r := reader{b: sc.Payload()}
 	gen := string(r.bytes(r.uvarint()))
 	off, after := int64(r.uvarint()), r.uvarint()
-	if _, wanted := v.parts[gen]; !wanted || r.err != nil || off < 0 || len(r.b) == 0 {
+	if _, wanted := v.parts[gen]; r.err != nil || off < 0 || len(r.b) == 0 || !wanted && !v.rest.stray(gen, after) {
 		return
 	}
 	data := int64(len(r.b))

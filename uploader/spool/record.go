@@ -66,6 +66,11 @@ func typeNames() map[Type]string {
 	}
 }
 
+// known reports whether this program writes such records.
+func (t Type) known() bool {
+	return t >= TypeCreate && t <= TypeBaseLost || t == TypeSync || t == TypeBoot
+}
+
 // seals reports whether a record of this type lists the bytes of an immutable generation.
 func (t Type) seals() bool { return t == TypeSeal || t == TypePin || t == TypeQuarantine }
 
@@ -114,6 +119,7 @@ type Record struct {
 	Text     string
 	Keys     []string
 	Since    time.Time // when what the record tells of was asked for
+	Sums     []Sum     // of the bytes of the immutable Gen, as far as they are known, by offset
 
 	// Unknown holds the fields of a newer program, as they were encoded: a
 	// record that is written again keeps them.

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 // Recovery is what a spool held when it was opened.
 type Recovery struct {
 	Records  []Record            // in order, those that can be trusted
+	Salvaged []Record            // QUARANTINE, as the log has them now: what only records name that can not be trusted, or none at all
 	Unsealed map[string]*Content // by generation: created, neither sealed nor ended. They are sealed: adopt or Release them
 	Damaged  []Damage            // trusted generations whose bytes did not survive
 	SameBoot bool                // the process ended, not the kernel
@@ -46,15 +48,16 @@ func (s *Spool) recover() (*Recovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.trust(scan)
-	if err != nil {
-		return nil, err
-	}
+	rec := s.trusted(scan)
 	gens := foldGens(rec.Records)
 	s.log.mu.Lock()
 	s.note(gens.listed())
 	s.log.mu.Unlock()
-	if err := s.rebuild(gens, rec); err != nil {
+	rest := scan.rest(rec, gens)
+	if err := s.rebuild(gens, rest, rec); err != nil {
+		return nil, err
+	}
+	if err := s.cutLog(scan, rec); err != nil {
 		return nil, err
 	}
 	return rec, nil
@@ -121,38 +124,47 @@ type logScan struct {
 	boot    string  // of the last BOOT frame
 	synced  int64   // what the last SYNC frame names
 	end     int64   // behind the last good batch
-	lastSeq uint64  // the highest that was read
+	lastSeq uint64  // the highest in front of end
 	lastID  uint64  // of storage, the same
+	last    uint64  // number of the last record, 0 behind a BOOT: older ones may follow that
 	damage  error   // what makes no sense behind end; nil = nothing, or it is torn
+
+	behind   *unproved // what is intact behind end
+	snapshot bool      // the damage is in what the log began with: storage that it named may be older than its last record
 }
 
 // scanLog reads whole batches up to the first frame that is torn, damaged or makes no sense.
 func (s *Spool) scanLog() (*logScan, error) {
-	scan, err := scanRecords(s.log.file.Scan())
+	scan, err := scanRecords(s.log.file)
+	if err != nil {
+		return nil, err
+	}
 	if scan.damage != nil {
 		s.cfg.Log.Warn("log is damaged", zap.Int64("offset", scan.end), zap.Error(scan.damage))
 	}
-	s.nextID.Store(max(s.nextID.Load(), scan.lastID))
-	s.log.lastSeq.Store(max(scan.lastSeq, s.log.lastSeq.Load()))
-	return scan, err
+	s.nextID.Store(max(s.nextID.Load(), scan.lastID, scan.behind.lastID))
+	s.log.lastSeq.Store(max(scan.lastSeq, scan.behind.lastSeq, s.log.lastSeq.Load()))
+	return scan, nil
 }
 
-func scanRecords(sc *frame.Scanner) (*logScan, error) {
+func scanRecords(file *frame.File) (*logScan, error) {
 	scan := &logScan{synced: frame.FileHeaderSize, end: frame.FileHeaderSize}
+	sc := file.Scan()
 	var batch []Record
+	highest, last := uint64(0), uint64(0)
 	for sc.Next() {
 		r, more, err := decodeRecord(sc.Type(), sc.Payload())
 		if err != nil {
 			scan.damage = err
 			break
 		}
-		scan.lastSeq = max(scan.lastSeq, r.Seq)
+		highest, last = max(highest, r.Seq), r.Seq
 		for _, x := range r.Extents { // also of files that are gone: numbers are not used twice
 			scan.lastID = max(scan.lastID, x.Storage)
 		}
 		switch r.Type {
 		case TypeBoot:
-			scan.boot = r.Text
+			scan.boot, last = r.Text, 0
 		case TypeSync:
 			if r.Size >= scan.synced && r.Size <= sc.Pos() {
 				scan.synced = r.Size
@@ -163,52 +175,89 @@ func scanRecords(sc *frame.Scanner) (*logScan, error) {
 		if more {
 			continue
 		}
-		scan.end = sc.End()
+		scan.end, scan.last, scan.lastSeq = sc.End(), last, highest
 		for _, r := range batch {
 			scan.records = append(scan.records, r)
 			scan.ends = append(scan.ends, scan.end)
 		}
 		batch = batch[:0]
 	}
-	return scan, sc.Err()
+	if err := sc.Err(); err != nil {
+		return nil, err
+	}
+	scan.snapshot = scan.synced == frame.FileHeaderSize
+	b := make([]byte, file.Size()-scan.end)
+	if _, err := file.ReadAt(b, scan.end); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	scan.behind = resync(b, scan.last)
+	return scan, nil
 }
 
-// trust cuts the log. In the same boot all good frames count: what a killed process wrote is in the
+// trusted tells which records count. In the same boot all good frames do: what a killed process wrote is in the
 // page cache. In another one only what was on stable storage when a SYNC frame was written.
-func (s *Spool) trust(scan *logScan) (*Recovery, error) {
+func (s *Spool) trusted(scan *logScan) *Recovery {
 	rec := &Recovery{
 		Records: scan.records, Unsealed: map[string]*Content{},
 		SameBoot: scan.boot == s.cfg.BootID,
 		Cut:      s.log.file.Size() - scan.end,
 	}
 	if rec.SameBoot {
-		if rec.Cut == 0 {
-			return rec, nil
-		}
-		return rec, s.log.file.Cut(scan.end)
+		return rec
 	}
 	n := len(scan.records)
 	for n > 0 && scan.ends[n-1] > scan.synced {
 		n--
 	}
 	rec.Records, rec.Lost = scan.records[:n:n], len(scan.records)-n
-	return rec, s.rewriteLog(scan.synced)
+	return rec
 }
 
-// rewriteLog makes a new log of the old one up to the offset end, with the new boot behind it. Cutting in place
-// would remove the SYNC frame that stands behind what it covers.
-func (s *Spool) rewriteLog(end int64) error {
+// cutLog takes out of the log what is not trusted, and names what has to be kept of it.
+func (s *Spool) cutLog(scan *logScan, rec *Recovery) error {
+	if rec.SameBoot && len(rec.Salvaged) == 0 {
+		if rec.Cut == 0 {
+			return nil
+		}
+		return s.log.file.Cut(scan.end)
+	}
+	end := scan.synced
+	if rec.SameBoot {
+		end = scan.end
+	}
+	return s.rewriteLog(end, rec)
+}
+
+// rewriteLog makes a new log of the old one up to the offset end. Behind it come, in a new boot, the mark of that, and what was
+// salvaged. Cutting in place would remove the SYNC frame that stands behind what it covers.
+func (s *Spool) rewriteLog(end int64, rec *Recovery) error {
 	old := make([]byte, end-frame.FileHeaderSize)
-	if _, err := s.log.file.ReadAt(old, frame.FileHeaderSize); err != nil {
+	if _, err := s.log.file.ReadAt(old, frame.FileHeaderSize); err != nil && len(old) > 0 {
 		return err
 	}
 	seq := s.log.lastSeq.Load()
 	enc := encoder{buf: old}
-	err := enc.add(bootRecord(seq+1, s.cfg.BootID), false)
-	sync := syncRecord(frame.FileHeaderSize + int64(len(enc.buf)))
-	sync.Seq = seq + 2
-	if err = errors.Join(err, enc.add(sync, false)); err != nil {
-		return err
+	var add []*Record
+	if !rec.SameBoot {
+		add = append(add, bootRecord(0, s.cfg.BootID))
+	}
+	for i := range rec.Salvaged {
+		add = append(add, &rec.Salvaged[i])
+	}
+	for _, r := range add {
+		seq++
+		r.Seq = seq
+		if err := enc.add(r, false); err != nil {
+			return err
+		}
+	}
+	if !rec.SameBoot { // what was read now is on the disk
+		sync := syncRecord(frame.FileHeaderSize + int64(len(enc.buf)))
+		seq++
+		sync.Seq = seq
+		if err := enc.add(sync, false); err != nil {
+			return err
+		}
 	}
 	fresh, err := frame.Create(s.logPath(), logFormat(), enc.buf)
 	if err != nil {
@@ -216,7 +265,10 @@ func (s *Spool) rewriteLog(end int64) error {
 	}
 	_ = s.log.file.Close() // replaced
 	s.log.file = fresh
-	s.log.lastSeq.Store(sync.Seq)
+	s.log.lastSeq.Store(seq)
 	s.cfg.OnSync(s.logPath())
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.note(add)
 	return nil
 }

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -10,12 +9,13 @@ import (
 
 // After a sync that failed the kernel takes its pages for written. What is on the disk is not known, and a later
 // sync would succeed. The bytes are still in memory, mostly: where checksums prove that, they are written again, to a
-// new file under the same name. A data file has none; it fails every sync until it is not needed any more.
+// new file under the same name. Those of a data file are known when its generation is sealed, as far as they were taken while it was written; where
+// they do not cover it, it fails every sync until it is not needed any more.
 
-// repair writes a segment again. The caller holds syncMu.
+// repair writes a storage file again. The caller holds syncMu.
 func (s *Spool) repair(st *storage) error {
-	if st.kind != KindSegment {
-		return errors.New("its bytes can not be proved")
+	if st.kind == KindFile {
+		return s.repairData(st)
 	}
 	s.segments.mu.Lock() // nobody appends to it meanwhile
 	defer s.segments.mu.Unlock()

@@ -3,6 +3,7 @@ package spool_test
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,5 +123,57 @@ func TestSegmentInTheMakingIsRemoved(t *testing.T) {
 	defer s.Close()
 	if _, err := os.Stat(leftover); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("stat: %v", err)
+	}
+}
+
+// A data file that the disk did not take is written again, too, once its generation is sealed with checksums that prove all of its bytes.
+func TestFailedSyncOfADataFileIsRepaired(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		sums  func(data []byte) []spool.Sum
+		fails bool
+	}{
+		{"proved", func(data []byte) []spool.Sum {
+			return []spool.Sum{{Len: 40_000, CRC: crc32.ChecksumIEEE(data[:40_000])}, {Off: 40_000, Len: int64(len(data)) - 40_000, CRC: crc32.ChecksumIEEE(data[40_000:])}}
+		}, false},
+		{"proved in part", func(data []byte) []spool.Sum {
+			return []spool.Sum{{Len: 40_000, CRC: crc32.ChecksumIEEE(data[:40_000])}}
+		}, true},
+		{"other bytes", func(data []byte) []spool.Sum { return []spool.Sum{{Len: int64(len(data)), CRC: 1}} }, true},
+		{"of an older program", func([]byte) []spool.Sum { return nil }, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := fastDir(t)
+			d := newDisk(t, dir)
+			bad := &failingDisk{part: "-g", n: 1}
+			cfg := config(dir)
+			cfg.OnSync, cfg.SyncFile = d.OnSync, bad.sync
+			s, _ := open(t, cfg)
+			data := ownData(1)
+			c := create(t, s, "g")
+			write(t, c, data, 0)
+			if err := s.Sync(t.Context()); !errors.Is(err, syscall.EIO) {
+				t.Errorf("sync of what is open: %v", err)
+			}
+			check(t, s.Append(&spool.Record{Type: spool.TypeSeal, Gen: "g", Key: "key-g", Size: c.Size(), Extents: c.Seal(), Sums: tc.sums(data)}))
+			if err := s.Sync(t.Context()); tc.fails != (err != nil) {
+				t.Fatalf("sync: %v", err)
+			}
+			if tc.fails {
+				check(t, s.Append(&spool.Record{Type: spool.TypeDrop, Gen: "g"}))
+				c.Release()
+				check(t, s.Close())
+				return
+			}
+			same(t, "g", read(t, c, nil), data)
+			lost := fastDir(t)
+			d.lose(lost, false)
+			check(t, s.Close())
+			cfg = config(lost)
+			cfg.BootID = "boot-2"
+			s, rec := open(t, cfg)
+			defer s.Close()
+			same(t, "g", read(t, adopt(t, s, rec, "g"), nil), data)
+		})
 	}
 }

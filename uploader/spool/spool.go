@@ -115,6 +115,7 @@ func (s *Spool) note(recs []*Record) {
 		delete(s.named, r.Gen)
 		if list := s.lookup(r); len(list) > 0 {
 			s.named[r.Gen] = list
+			s.proves(r, list)
 		}
 	}
 	s.mu.Unlock()

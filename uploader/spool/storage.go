@@ -40,6 +40,7 @@ type storage struct {
 	f     *os.File
 	inUse int
 
+	proof  []Sum // of a data file that nobody writes to any more. Guarded by Spool.mu
 	failed error // a failed sync: what is on the disk is not known any more. Guarded by Spool.syncMu
 }
 

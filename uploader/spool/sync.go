@@ -120,8 +120,8 @@ func (s *Spool) runRound(final bool) error {
 }
 
 // Sync puts everything written before the call on stable storage. Concurrent callers share one group sync.
-// The end of ctx ends the waiting, not the sync. A data file whose sync has failed once fails all later
-// ones until it is not needed any more: what the disk has of it is not known. Segments and the log are written again.
+// The end of ctx ends the waiting, not the sync. A data file whose sync has failed once fails all later ones until it is sealed with
+// checksums of all its bytes or not needed any more: what the disk has of it is not known. What can be proved is written again.
 func (s *Spool) Sync(ctx context.Context) error {
 	if s.closed.Load() {
 		return ErrClosed

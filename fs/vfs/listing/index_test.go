@@ -235,7 +235,7 @@ func TestErrors(t *testing.T) {
 					if es, _, err := x.Lookup(t.Context(), "public/big/", "f"); !errors.Is(err, kind) || es != nil {
 						t.Errorf("lookup: %v, %v", es, err)
 					}
-					if _, err := x.Empty(t.Context(), "public/big/"); !errors.Is(err, kind) {
+					if _, err := vacated(t, x, "public/big/"); !errors.Is(err, kind) {
 						t.Errorf("empty: %v", err)
 					}
 				}
@@ -287,11 +287,11 @@ func TestNameErrors(t *testing.T) {
 	}
 }
 
-func TestEmptyAndWalk(t *testing.T) {
+func TestVacatedAndWalk(t *testing.T) {
 	b := newBucket("p/a/", "p/b/x", "p/c/", "p/c/x", "p/b-")
 	x := open(t, b, listing.Config{})
 	for dir, empty := range map[string]bool{"p/a/": true, "p/b/": false, "p/c/": false, "p/none/": true} {
-		if got, err := x.Empty(t.Context(), dir); err != nil || got != empty {
+		if got, err := vacated(t, x, dir); err != nil || got != empty {
 			t.Errorf("%s: empty %v, %v", dir, got, err)
 		}
 		atMost(t, b, "empty", 1)

@@ -101,7 +101,7 @@ func TestOneErrorIsNoOutage(t *testing.T) {
 				case <-stop:
 					return
 				case <-time.After(100 * time.Millisecond):
-					if _, err := x.Empty(t.Context(), "q/"); err != nil {
+					if _, err := vacated(t, x, "q/"); err != nil {
 						t.Error(err)
 					}
 				}

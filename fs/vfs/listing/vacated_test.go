@@ -8,6 +8,12 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 )
 
+// vacated asks of a directory in which nothing is being removed.
+func vacated(t *testing.T, x *listing.Index, dir string) (bool, error) {
+	t.Helper()
+	return x.Vacated(t.Context(), dir, func(string) bool { return false }, func(context.Context) error { return nil })
+}
+
 // TestVacated: what is about to be removed, and what was removed while the listing was under way, leaves a directory empty; what
 // somebody else has there does not.
 func TestVacated(t *testing.T) {
@@ -56,7 +62,7 @@ func TestVacatedEndsAtTheFirstOther(t *testing.T) {
 	b := newBucket(many("p/d/f", 5000)...)
 	x := open(t, b, listing.Config{})
 	b.count()
-	got, err := x.Vacated(t.Context(), "p/d/", func(string) bool { return false }, func(context.Context) error { return nil })
+	got, err := vacated(t, x, "p/d/")
 	if got || err != nil || b.count() != 1 {
 		t.Errorf("%v, %v, or more than one request", got, err)
 	}

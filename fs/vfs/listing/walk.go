@@ -66,25 +66,6 @@ func (x *Index) Vacated(ctx context.Context, dir string, gone func(key string) b
 	return true, nil
 }
 
-// Empty asks the store whether a directory has any key but its own marker: one
-// LIST of two keys, never from the cache.
-func (x *Index) Empty(ctx context.Context, dir string) (bool, error) {
-	for p, err := range x.asked(ctx, dir, store.ListOptions{PageSize: 2}) {
-		if err != nil {
-			return false, err
-		}
-		for _, o := range p.Objects {
-			if o.Key != dir {
-				return false, nil
-			}
-		}
-		if !p.More { // a page that held the marker alone is not the end of it
-			return true, nil
-		}
-	}
-	return true, nil
-}
-
 // asked is a listing in the caller's own context, observed.
 func (x *Index) asked(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
 	return func(yield func(store.Page, error) bool) {
