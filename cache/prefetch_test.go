@@ -42,9 +42,8 @@ func TestPrefetch(t *testing.T) {
 // TestPrefetchLeavesAlone: versions that can not be pinned, empty objects and large ones.
 func TestPrefetchLeavesAlone(t *testing.T) {
 	s := newFake()
-	small, large := cache.Object{}, cache.Object{}
-	_, small = s.put("small", 100<<10)
-	_, large = s.put("large", cache.PrefetchMax+1)
+	_, small := s.put("small", 100<<10)
+	_, large := s.put("large", cache.PrefetchMax+1)
 	unpinned, empty := small, small
 	unpinned.ETag, empty.Size = "", 0
 	c := newCache(t, s, cache.Config{})

@@ -25,6 +25,10 @@ type Handle struct {
 	writer *uploader.File // nil = read-only
 	stream cache.Stream
 
+	// Where the file stands among those that a program may read next; "" = nobody looks there. Constant.
+	dir, name string
+	seen      atomic.Bool // that is known of it
+
 	changed  atomic.Bool // it has written something
 	resized  atomic.Bool // it was pinned to a version of another size, and Resized has not told yet
 	mu       sync.Mutex
@@ -73,6 +77,9 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 				continue // pinned to a newer version meanwhile: what was read is not of it
 			case n > 0:
 				h.of.served.Store(true)
+			}
+			if n > 0 && s.stored() && !h.seen.Swap(true) {
+				h.fs.readSibling(h)
 			}
 			return n, nil
 		// Bytes in front of a failure are not returned: the kernel takes a short
