@@ -53,6 +53,10 @@ func (h *Handle) Writable() bool {
 	return h.writer != nil && h.flags&syscall.O_ACCMODE != syscall.O_RDONLY
 }
 
+// Changes tells whether anything may be written by way of the handle, or was emptied when it was opened: whether its
+// Flush matters.
+func (h *Handle) Changes() bool { return h.writer != nil }
+
 // KeepCache tells whether pages that the kernel has of this inode and generation may
 // be used: always, since another version is another generation, and local writes
 // go through the kernel.

@@ -50,11 +50,24 @@ type Object struct {
 	Key  string
 	Data []byte
 	Meta map[string]string
+	Size int64 // of PutZeros, bytes
 }
 
 // Put writes an object behind the mount's back.
 func (c *MemControl) Put(o Object, _ *struct{}) error {
 	c.mem.PutRaw(o.Key, memstore.Raw{Data: o.Data, Headers: store.Headers{Metadata: o.Meta}})
+	return nil
+}
+
+// PutZeros writes an object of zeros behind the mount's back.
+func (c *MemControl) PutZeros(o Object, _ *struct{}) error {
+	c.mem.PutRaw(o.Key, memstore.Raw{Data: make([]byte, o.Size)})
+	return nil
+}
+
+// Kernel is what the kernel has asked for, by kind.
+func (c *MemControl) Kernel(_ struct{}, out *map[string]int64) error {
+	*out = c.stack.Server.Asked()
 	return nil
 }
 

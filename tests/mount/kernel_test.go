@@ -1,0 +1,98 @@
+package mount_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/tests/mount"
+)
+
+// asked is what the kernel asks the daemon for while f runs, without zeros.
+func asked(t *testing.T, m *mount.Mount, f func()) map[string]int64 {
+	t.Helper()
+	var before, after map[string]int64
+	m.Call(t, "Kernel", struct{}{}, &before)
+	f()
+	m.Call(t, "Kernel", struct{}{}, &after)
+	for kind, n := range after {
+		if after[kind] = n - before[kind]; after[kind] == 0 {
+			delete(after, kind)
+		}
+	}
+	return after
+}
+
+// slow is a time to live that no test outlasts.
+func slow() mount.Options {
+	return mount.Options{Daemon: daemonName, Args: mount.StackOptions{MetadataTTL: time.Hour}}
+}
+
+// TestKernelRequests: a small file that is read costs a lookup, an open and a read, and again the open alone.
+func TestKernelRequests(t *testing.T) {
+	mount.Run(t, slow(), func(t *testing.T, m *mount.Mount) {
+		const files = 20
+		for i := range files {
+			m.Call(t, "Put", mount.Object{Key: fmt.Sprintf("public/f%02d", i), Data: []byte("content")}, &struct{}{})
+		}
+		_, err := os.Stat(m.Path("public"))
+		must(t, err)
+		read := func() {
+			for i := range files {
+				fd, err := unix.Open(m.Path("public", fmt.Sprintf("f%02d", i)), unix.O_RDONLY, 0)
+				must(t, err)
+				buf := make([]byte, 100)
+				if n, err := unix.Read(fd, buf); err != nil || string(buf[:n]) != "content" {
+					t.Errorf("%q, %v", buf[:max(n, 0)], err)
+				}
+				must(t, unix.Close(fd))
+			}
+		}
+		want := map[string]int64{"lookup": files, "open": files, "read": files}
+		if diff := cmp.Diff(want, asked(t, m, read)); diff != "" {
+			t.Errorf("first (-want +got): %s", diff)
+		}
+		if diff := cmp.Diff(map[string]int64{"open": files}, asked(t, m, read)); diff != "" {
+			t.Errorf("again (-want +got): %s", diff)
+		}
+		change := func() {
+			fd, err := unix.Open(m.Path("public", "f00"), unix.O_RDWR, 0)
+			must(t, err)
+			_, err = unix.Write(fd, []byte("C"))
+			must(t, err)
+			must(t, unix.Close(fd))
+		}
+		if got := asked(t, m, change); got["flush"] != 1 || got["write"] != 1 {
+			t.Errorf("a writer: %v", got)
+		}
+	})
+}
+
+// TestWarmReadIsTheKernels: what is in the page cache is read without a request to the daemon, however large.
+func TestWarmReadIsTheKernels(t *testing.T) {
+	mount.Run(t, slow(), func(t *testing.T, m *mount.Mount) {
+		const size = 256 << 20
+		m.Call(t, "PutZeros", mount.Object{Key: "public/large", Size: size}, &struct{}{})
+		read := func() {
+			f, err := os.Open(m.Path("public", "large"))
+			must(t, err)
+			n, err := io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f})
+			must(t, err)
+			must(t, f.Close())
+			if n != size {
+				t.Errorf("%d bytes", n)
+			}
+		}
+		if got := asked(t, m, read); got["read"] < size>>20 {
+			t.Errorf("cold: %v", got)
+		}
+		if diff := cmp.Diff(map[string]int64{"open": 1}, asked(t, m, read)); diff != "" {
+			t.Errorf("warm (-want +got): %s", diff)
+		}
+	})
+}
