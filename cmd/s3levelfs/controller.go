@@ -6,6 +6,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +40,7 @@ func (s *session) status() *mountStatus {
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
 		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
 		Uploads: uploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(), Kernel: kernel,
+		Goroutines: runtime.NumGoroutine(),
 	}
 }
 

@@ -35,6 +35,7 @@ type mountStatus struct {
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
 	Kernel     map[string]int64       `json:"kernel"` // what the kernel has asked the mount for, by kind; its caches answer the rest
+	Goroutines int                    `json:"goroutines"`
 }
 
 // lowDisk is the room, in bytes, below which a disk counts as full: one write of a program.
