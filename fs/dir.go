@@ -71,6 +71,8 @@ func (d *dir) fill(ctx context.Context) syscall.Errno {
 	if d.read {
 		return 0
 	}
+	d.node.begin()
+	defer d.node.end()
 	ctx, release := unhurried(ctx)
 	defer release()
 	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {

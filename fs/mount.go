@@ -102,7 +102,7 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 
 // nodeFS makes the raw file system around the tree of nodes.
 func nodeFS(v *vfs.FS, o Options) (fuse.RawFileSystem, *node) {
-	root := &node{mount: &mount{vfs: v, syncNames: o.SyncNames, log: o.Log}}
+	root := &node{mount: &mount{vfs: v, syncNames: o.SyncNames, notifier: o.Notifier, log: o.Log}}
 	raw := gofs.NewNodeFS(root, &gofs.Options{
 		NullPermissions: true, // mode 0 is a mode
 		RootStableAttr:  &gofs.StableAttr{Ino: vfs.RootIno},
@@ -139,6 +139,7 @@ func (s *Server) serve() {
 	s.fuse.Serve()
 	if s.notifier != nil {
 		s.notifier.root.Store(nil)
+		s.notifier.again.Wait() // the kernel takes no more notices: they end
 	}
 }
 

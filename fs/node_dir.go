@@ -27,6 +27,8 @@ var (
 // Lookup finds an entry of the directory. With ENOENT the entry timeout is how
 // long vfs believes that; see [negative].
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	n.begin()
+	defer n.end()
 	ctx, release := patient(ctx)
 	defer release()
 	var a vfs.Attr
@@ -48,6 +50,8 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 func (n *node) made(ctx context.Context, op, name string, out *fuse.EntryOut,
 	run func(ctx context.Context, path string) (vfs.Attr, error),
 ) (*gofs.Inode, syscall.Errno) {
+	n.begin()
+	defer n.end()
 	path, errno := n.in(name)
 	if errno != 0 {
 		return nil, errno
@@ -127,6 +131,8 @@ func (n *node) Rmdir(ctx context.Context, name string) syscall.Errno {
 
 // gone is the frame of the two removing calls.
 func (n *node) gone(op, name string, run func(path string) error) syscall.Errno {
+	n.begin()
+	defer n.end()
 	path, errno := n.in(name)
 	if errno != 0 {
 		return errno
@@ -140,6 +146,10 @@ func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbe
 	if !ok {
 		return syscall.EXDEV
 	}
+	n.begin()
+	defer n.end()
+	to.begin()
+	defer to.end()
 	oldPath, errno := n.in(name)
 	if errno != 0 {
 		return errno
