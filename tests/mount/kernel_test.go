@@ -96,3 +96,18 @@ func TestWarmReadIsTheKernels(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatWasWrittenIsTheKernels: a file that was just written is read from the page cache, before its upload and after.
+func TestWhatWasWrittenIsTheKernels(t *testing.T) {
+	mount.Run(t, slow(), func(t *testing.T, m *mount.Mount) {
+		path, data := m.Path("private", "f"), pattern(8<<20+100, 4)
+		write(t, path, data)
+		for _, when := range []string{"pending", "stored"} {
+			got := asked(t, m, func() { wantContent(t, path, data) })
+			if got["read"] > 1 { // the last page is not whole
+				t.Errorf("%s: %v", when, got)
+			}
+			m.Call(t, "Drain", struct{}{}, &struct{}{})
+		}
+	})
+}
