@@ -25,6 +25,8 @@ type node struct {
 	last   atomic.Pointer[place]  // where it was seen last; nil for the root
 	target atomic.Pointer[string] // of a symlink, once known
 
+	cached dirCache // of a directory
+
 	busy    atomic.Int32 // operations in flight for which the kernel holds its locks
 	awaited atomic.Bool  // notices wait for their end
 }
@@ -49,6 +51,7 @@ type mount struct {
 	vfs       *vfs.FS
 	syncNames func(context.Context) error
 	notifier  *Notifier // nil = none
+	kept      keptSnapshots
 	log       *zap.Logger
 }
 

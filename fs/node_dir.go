@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -57,6 +58,7 @@ func (n *node) made(ctx context.Context, op, name string, out *fuse.EntryOut,
 		return nil, errno
 	}
 	ctx = context.WithoutCancel(ctx)
+	defer n.cached.changed()
 	a, err := run(ctx, path)
 	if err != nil {
 		return nil, n.mount.errno(op, path, err)
@@ -137,6 +139,7 @@ func (n *node) gone(op, name string, run func(path string) error) syscall.Errno 
 	if errno != 0 {
 		return errno
 	}
+	defer n.cached.changed()
 	return n.mount.errno(op, path, run(path))
 }
 
@@ -150,6 +153,8 @@ func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbe
 	defer n.end()
 	to.begin()
 	defer to.end()
+	defer n.cached.changed()
+	defer to.cached.changed()
 	oldPath, errno := n.in(name)
 	if errno != 0 {
 		return errno
@@ -178,5 +183,6 @@ func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, ui
 	if err := n.mount.vfs.Access(ctx, n.ref(), read); err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	return &dir{node: n}, 0, 0
+	flags, base := n.cached.open(time.Now())
+	return &dir{node: n, caches: flags != 0, base: base}, flags, 0
 }

@@ -49,6 +49,9 @@ func (n *Notifier) Invalidate(i vfs.Invalidation) {
 	if dir == nil {
 		return // the kernel never looked it up, or has forgotten it
 	}
+	if nd, ok := dir.Operations().(*node); ok {
+		nd.cached.drop(nil) // a name that the kernel does not know makes it drop nothing by itself
+	}
 	child := dir.GetChild(i.Name)
 	if i.Content && child != nil && (i.Ino == 0 || child.StableAttr().Ino == i.Ino) {
 		if n.wait(child, i) {

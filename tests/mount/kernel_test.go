@@ -111,3 +111,77 @@ func TestWhatWasWrittenIsTheKernels(t *testing.T) {
 		}
 	})
 }
+
+// TestListingIsTheKernels: a directory that was listed is listed again without a READDIR, until a program on the mount changes it, the
+// listing's time is over, or somebody tells of a change; names are right each time, also in the middle of removals.
+func TestListingIsTheKernels(t *testing.T) {
+	o := mount.Options{Daemon: daemonName, Args: mount.StackOptions{MetadataTTL: 2 * time.Second}}
+	mount.Run(t, o, func(t *testing.T, m *mount.Mount) {
+		const files = 3000
+		want := map[string]bool{}
+		for i := range files {
+			name := fmt.Sprintf("file-with-a-name-%04d", i)
+			want[name] = true
+			m.Call(t, "Put", mount.Object{Key: "public/d/" + name, Data: []byte("x")}, &struct{}{})
+		}
+		dir := m.Path("public", "d")
+		list := func() {
+			t.Helper()
+			entries, err := os.ReadDir(dir)
+			must(t, err)
+			got := map[string]bool{}
+			for _, e := range entries {
+				if got[e.Name()] {
+					t.Errorf("%s is there twice", e.Name())
+				}
+				got[e.Name()] = true
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("names (-want +got): %.500s", diff)
+			}
+		}
+		if got := asked(t, m, list); got["readdir"] == 0 {
+			t.Errorf("first: %v", got)
+		}
+		again := func() bool { return asked(t, m, list)["readdir"] == 0 }
+		eventually(t, "a listing that the kernel has", func() bool { list(); return again() })
+
+		must(t, os.WriteFile(m.Path("public", "d", "new"), []byte("x"), 0o644))
+		want["new"] = true
+		list()
+		must(t, os.Rename(m.Path("public", "d", "new"), m.Path("public", "d", "a-new-name")))
+		delete(want, "new")
+		want["a-new-name"] = true
+		list()
+		m.Call(t, "Put", mount.Object{Key: "public/d/foreign", Data: []byte("x")}, &struct{}{})
+		want["foreign"] = true
+		eventually(t, "what somebody else has put there", func() bool {
+			_, err := os.Stat(m.Path("public", "d", "foreign"))
+			entries, err2 := os.ReadDir(dir)
+			must(t, err2)
+			return err == nil && len(entries) == len(want)
+		})
+		list()
+
+		// Removals while the kernel's cache of the names is read, as by rm -r: each is found once.
+		list()
+		f, err := os.Open(dir)
+		must(t, err)
+		defer f.Close()
+		for {
+			names, err := f.Readdirnames(100)
+			if err == io.EOF {
+				break
+			}
+			must(t, err)
+			for _, name := range names {
+				must(t, os.Remove(m.Path("public", "d", name)))
+				delete(want, name)
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("%d names were not given", len(want))
+		}
+		list()
+	})
+}
