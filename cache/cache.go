@@ -74,6 +74,7 @@ type Cache struct {
 	ctx     context.Context // ends with Close; fetches run under it
 	cancel  context.CancelFunc
 	fetches sync.WaitGroup
+	crew    chan func() // to the goroutines that wait for another fetch
 	buffers bufferPool
 	active  activeStreams
 	count   counters
@@ -107,7 +108,7 @@ func New(r store.Reader, cfg Config) *Cache {
 	c := &Cache{
 		store: r, cfg: cfg, log: cfg.Log,
 		ctx: ctx, cancel: cancel,
-		flying: map[unit]*piece{},
+		flying: map[unit]*piece{}, crew: make(chan func()),
 	}
 	c.table = newTable(cfg.Memory, c.unref)
 	return c

@@ -76,7 +76,7 @@ func (c *Cache) start(v version, gap span, size int64, kind fetchKind) {
 		c.flying[p.unit] = p
 	}
 	c.inFlight++
-	c.fetches.Go(func() { c.run(ctx, f) })
+	c.hand(func() { c.run(ctx, f) })
 }
 
 // abandon ends a fetch that nobody waits for any more, unless it is

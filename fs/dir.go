@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"syscall"
+	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -16,20 +17,24 @@ var (
 	_ gofs.FileLookuper     = (*dir)(nil)
 	_ gofs.FileSeekdirer    = (*dir)(nil)
 	_ gofs.FileFsyncdirer   = (*dir)(nil)
+	_ gofs.FileReleasedirer = (*dir)(nil)
 )
 
 // dots is the number of entries in front of vfs's: "." and "..".
 const dots = 2
 
 // dir is an open directory stream: a snapshot of the entries, taken at the
-// first read and again after rewinddir(3). Offsets are positions in it.
+// first read and again after rewinddir(3). Offsets are positions in it. A stream whose beginning the kernel has cached goes on in the
+// snapshot that the beginning came from.
 type dir struct {
-	node *node
+	node   *node
+	caches bool      // the kernel caches what the stream gives. Constant
+	base   *snapshot // what the kernel has cached; nil = nothing. Constant
 
 	mu      sync.Mutex
-	entries []vfs.DirEntry // guarded by mu; nil until read
-	read    bool           // guarded by mu
-	pos     int            // guarded by mu: the next entry, dots included
+	entries []entry // guarded by mu; nil until read
+	read    bool    // guarded by mu
+	pos     int     // guarded by mu: the next entry, dots included
 }
 
 // Readdirent gives the next entry, nil at the end.
@@ -62,25 +67,37 @@ func (d *dir) at(pos int) fuse.DirEntry {
 		return up
 	}
 	e := &d.entries[pos-dots]
-	return fuse.DirEntry{Name: e.Name, Ino: e.Attr.Ino, Mode: e.Attr.Mode}
+	return fuse.DirEntry{Name: e.name, Ino: e.ino, Mode: e.mode}
 }
 
 // fill takes the snapshot. Called with mu held: a second reader of the same
 // stream waits for it.
 func (d *dir) fill(ctx context.Context) syscall.Errno {
-	if d.read {
+	switch {
+	case d.read:
+		return 0
+	case d.node.cached.holds(d.base, time.Now()): // the kernel's pages have gone
+		d.entries, d.read = d.base.entries, true
 		return 0
 	}
+	d.node.begin()
+	defer d.node.end()
 	ctx, release := unhurried(ctx)
 	defer release()
+	began, changes := time.Now(), d.node.cached.now()
+	var list []vfs.DirEntry
 	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
-		d.entries, err = d.node.mount.vfs.ReadDir(ctx, path)
+		list, err = d.node.mount.vfs.ReadDir(ctx, path)
 		return err
 	})
 	if err != nil {
 		return d.node.errno("readdir", err)
 	}
-	d.read = true
+	s := snapshotOf(list, changes, began)
+	d.entries, d.read = s.entries, true
+	if d.caches && d.node.cached.filled(s) {
+		d.node.mount.kept.add(&d.node.cached, s)
+	}
 	return 0
 }
 
@@ -102,8 +119,8 @@ func (d *dir) known(name string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := min(d.pos-dots, len(d.entries)) - 1; i >= 0; i-- {
-		if e := &d.entries[i]; e.Name == name {
-			return e.Full
+		if e := &d.entries[i]; e.name == name {
+			return e.full
 		}
 	}
 	return false
@@ -114,8 +131,11 @@ func (d *dir) known(name string) bool {
 func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if off == 0 {
+	switch {
+	case off == 0:
 		d.entries, d.read = nil, false
+	case !d.read && d.base != nil:
+		d.entries, d.read = d.base.entries, true
 	}
 	d.pos = int(min(off, uint64(dots+len(d.entries))))
 	return 0
@@ -124,4 +144,11 @@ func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 // Fsyncdir makes the entries made and removed so far durable.
 func (d *dir) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
 	return d.node.errno("fsyncdir", d.node.mount.syncNames(context.WithoutCancel(ctx)))
+}
+
+// Releasedir ends the stream.
+func (d *dir) Releasedir(context.Context, uint32) {
+	if d.caches {
+		d.node.cached.close()
+	}
 }

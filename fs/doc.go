@@ -5,7 +5,7 @@
 //
 //   - the go-fuse node tree, from which a node's path is read
 //   - what the kernel may cache and for how long (timeouts, KEEP_CACHE,
-//     invalidation)
+//     directories' names, invalidation)
 //   - interrupts: go-fuse cancels a request's context at any signal, and Go
 //     programs send themselves SIGURG all the time. So mutations, flush, fsync
 //     and release never see the cancellation, and everything else waits
@@ -30,7 +30,8 @@
 //	file.mu < everything of vfs
 //
 // file.mu keeps a release from overtaking the operations of its handle. dir.mu
-// guards one directory stream. Neither is ever held by two at once, and no
+// guards one directory stream; dirCache.mu, what the kernel may have of a directory, is taken within it and
+// within keptSnapshots.mu. Notifier.mu is a leaf. No
 // lock is held while the kernel is notified: its answer may need an operation
 // that is under way here.
 package fs

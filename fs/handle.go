@@ -60,6 +60,8 @@ func (n *node) newFile(h *vfs.Handle) *file { return &file{node: n, handle: h} }
 
 // with runs an operation on the handle.
 func (f *file) with(op string, run func(*vfs.Handle) error) syscall.Errno {
+	f.node.begin()
+	defer f.node.end()
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.handle == nil {

@@ -51,6 +51,7 @@ type Options struct {
 type Server struct {
 	mountpoint string
 	fuse       *fuse.Server
+	asked      *counts
 	notifier   *Notifier
 	log        *zap.Logger
 	done       chan struct{} // closed when the kernel has let go
@@ -80,14 +81,15 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 		return nil, err
 	}
 	raw, root := nodeFS(v, o)
+	asked := &counts{RawFileSystem: raw}
 	mo := mountOptions(o)
-	server, err := fuse.NewServer(raw, "/dev/fd/"+strconv.Itoa(fd), &mo)
+	server, err := fuse.NewServer(asked, "/dev/fd/"+strconv.Itoa(fd), &mo)
 	if err != nil {
 		// go-fuse owns the descriptor once it got so far as to take it.
 		err = &MountError{Mountpoint: dir, Kind: ErrMount, Err: err, Mend: "see the log"}
 		return nil, errors.Join(err, detach(dir, true))
 	}
-	s := &Server{mountpoint: dir, fuse: server, notifier: o.Notifier, log: o.Log, done: make(chan struct{})}
+	s := &Server{mountpoint: dir, fuse: server, asked: asked, notifier: o.Notifier, log: o.Log, done: make(chan struct{})}
 	if s.notifier != nil {
 		s.notifier.root.Store(root)
 	}
@@ -100,7 +102,7 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 
 // nodeFS makes the raw file system around the tree of nodes.
 func nodeFS(v *vfs.FS, o Options) (fuse.RawFileSystem, *node) {
-	root := &node{mount: &mount{vfs: v, syncNames: o.SyncNames, log: o.Log}}
+	root := &node{mount: &mount{vfs: v, syncNames: o.SyncNames, notifier: o.Notifier, log: o.Log}}
 	raw := gofs.NewNodeFS(root, &gofs.Options{
 		NullPermissions: true, // mode 0 is a mode
 		RootStableAttr:  &gofs.StableAttr{Ino: vfs.RootIno},
@@ -137,11 +139,16 @@ func (s *Server) serve() {
 	s.fuse.Serve()
 	if s.notifier != nil {
 		s.notifier.root.Store(nil)
+		s.notifier.again.Wait() // the kernel takes no more notices: they end
 	}
 }
 
 // Mountpoint is the absolute path of the mount, symlinks resolved.
 func (s *Server) Mountpoint() string { return s.mountpoint }
+
+// Asked counts the requests of the kernel since the mount, by kind: lookup, getattr, open (create included), read, write, flush,
+// readdir. What the kernel answers from its caches is not among them.
+func (s *Server) Asked() map[string]int64 { return s.asked.snapshot() }
 
 // Wait returns when the file system was unmounted, by umount(8) too.
 func (s *Server) Wait() { <-s.done }

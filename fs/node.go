@@ -24,6 +24,20 @@ type node struct {
 	mount  *mount
 	last   atomic.Pointer[place]  // where it was seen last; nil for the root
 	target atomic.Pointer[string] // of a symlink, once known
+
+	cached dirCache // of a directory
+
+	busy    atomic.Int32 // operations in flight for which the kernel holds its locks
+	awaited atomic.Bool  // notices wait for their end
+}
+
+// begin notes an operation for which the kernel holds the file's pages or the directory; end is its end.
+func (n *node) begin() { n.busy.Add(1) }
+
+func (n *node) end() {
+	if n.busy.Add(-1) == 0 && n.awaited.Load() && n.mount.notifier != nil {
+		n.mount.notifier.idle(n)
+	}
 }
 
 // place is an entry of a directory.
@@ -36,6 +50,8 @@ type place struct {
 type mount struct {
 	vfs       *vfs.FS
 	syncNames func(context.Context) error
+	notifier  *Notifier // nil = none
+	kept      keptSnapshots
 	log       *zap.Logger
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"syscall"
+	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -27,6 +28,8 @@ var (
 // Lookup finds an entry of the directory. With ENOENT the entry timeout is how
 // long vfs believes that; see [negative].
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	n.begin()
+	defer n.end()
 	ctx, release := patient(ctx)
 	defer release()
 	var a vfs.Attr
@@ -48,11 +51,14 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 func (n *node) made(ctx context.Context, op, name string, out *fuse.EntryOut,
 	run func(ctx context.Context, path string) (vfs.Attr, error),
 ) (*gofs.Inode, syscall.Errno) {
+	n.begin()
+	defer n.end()
 	path, errno := n.in(name)
 	if errno != 0 {
 		return nil, errno
 	}
 	ctx = context.WithoutCancel(ctx)
+	defer n.cached.changed()
 	a, err := run(ctx, path)
 	if err != nil {
 		return nil, n.mount.errno(op, path, err)
@@ -127,10 +133,13 @@ func (n *node) Rmdir(ctx context.Context, name string) syscall.Errno {
 
 // gone is the frame of the two removing calls.
 func (n *node) gone(op, name string, run func(path string) error) syscall.Errno {
+	n.begin()
+	defer n.end()
 	path, errno := n.in(name)
 	if errno != 0 {
 		return errno
 	}
+	defer n.cached.changed()
 	return n.mount.errno(op, path, run(path))
 }
 
@@ -140,6 +149,12 @@ func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbe
 	if !ok {
 		return syscall.EXDEV
 	}
+	n.begin()
+	defer n.end()
+	to.begin()
+	defer to.end()
+	defer n.cached.changed()
+	defer to.cached.changed()
 	oldPath, errno := n.in(name)
 	if errno != 0 {
 		return errno
@@ -168,5 +183,6 @@ func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, ui
 	if err := n.mount.vfs.Access(ctx, n.ref(), read); err != nil {
 		return nil, 0, n.errno("opendir", err)
 	}
-	return &dir{node: n}, 0, 0
+	flags, base := n.cached.open(time.Now())
+	return &dir{node: n, caches: flags != 0, base: base}, flags, 0
 }

@@ -45,10 +45,19 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 	case !n.is(h.Ino(), h.Gen()):
 		return n.successor(ctx, f)
 	case h.KeepCache():
-		return f, fuse.FOPEN_KEEP_CACHE, 0
+		return f, fuse.FOPEN_KEEP_CACHE | f.openFlags(), 0
 	default:
-		return f, 0, 0
+		return f, f.openFlags(), 0
 	}
+}
+
+// openFlags spares a round trip at close(2): a handle that changes nothing has nothing to flush. It is called before the kernel
+// knows of f.
+func (f *file) openFlags() uint32 {
+	if f.handle.Changes() {
+		return 0
+	}
+	return fuse.FOPEN_NOFLUSH
 }
 
 // openOwn opens what the node's name stands for. Where that is another file by now, which a program on this mount has
@@ -126,7 +135,7 @@ func (n *node) successor(ctx context.Context, f *file) (gofs.FileHandle, uint32,
 	case a.Mode&syscall.S_IFMT != syscall.S_IFREG:
 		errno = syscall.ELOOP // a symlink now, which only the kernel follows
 	default:
-		return f, fuse.FOPEN_DIRECT_IO, 0
+		return f, fuse.FOPEN_DIRECT_IO | f.openFlags(), 0
 	}
 	_ = f.Release(ctx) // the answer is another error already
 	return nil, 0, errno

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -23,10 +24,10 @@ type controller struct {
 }
 
 func (s *session) status() *mountStatus {
-	state := "mounting"
+	state, kernel := "mounting", map[string]int64{}
 	select {
 	case <-s.mounted:
-		state = "mounted"
+		state, kernel = "mounted", s.fuse.Asked()
 	default:
 	}
 	if s.draining.Load() {
@@ -38,7 +39,8 @@ func (s *session) status() *mountStatus {
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
 		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
-		Uploads: uploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(),
+		Uploads: uploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Requests: s.backend.store.Stats(), Kernel: kernel,
+		Goroutines: runtime.NumGoroutine(),
 	}
 }
 

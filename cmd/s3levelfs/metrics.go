@@ -72,6 +72,7 @@ func metricsOf(s *mountStatus) []telemetry.Metric {
 		gauge("spool_free_bytes", "Free bytes on the spool's disk; -1 = not known.", float64(s.SpoolFree)),
 		counts("requests_total", "Requests to the store, by kind.", "kind", s.Requests.Count),
 		counts("request_failures_total", "Requests that failed, by kind.", "kind", s.Requests.Failed),
+		counts("kernel_requests_total", "Requests of the kernel to the mount, by kind; its caches answer the rest.", "kind", s.Kernel),
 		counts("sent_bytes_total", "Bytes of objects and parts that the store has taken.", "", map[string]int64{"": s.Requests.Sent}),
 		counts("cache_hits_total", "Blocks that were read from the cache.", "", map[string]int64{"": s.Cache.Hits}),
 		counts("cache_misses_total", "Blocks that were not.", "", map[string]int64{"": s.Cache.Misses}),

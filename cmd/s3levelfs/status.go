@@ -34,6 +34,8 @@ type mountStatus struct {
 	Events     map[string]int64       `json:"events,omitempty"` // what has happened to files since the mount, by kind
 	Cache      cache.Stats            `json:"cache"`
 	Requests   telemetry.RequestStats `json:"requests"`
+	Kernel     map[string]int64       `json:"kernel"` // what the kernel has asked the mount for, by kind; its caches answer the rest
+	Goroutines int                    `json:"goroutines"`
 }
 
 // lowDisk is the room, in bytes, below which a disk counts as full: one write of a program.
@@ -172,13 +174,21 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", bytesText(s.SpoolLimit))
 	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
-	var kinds []string
-	for k, n := range s.Requests.Count {
-		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
-	}
-	slices.Sort(kinds)
-	line("requests", "%s", strings.Join(kinds, ", "))
+	line("requests", "%s", countsText(s.Requests.Count))
+	line("kernel", "%s", countsText(s.Kernel))
 	if e := s.Requests.LastError; e != "" {
 		line("last error", "%s (%s)", e, ago(s.Requests.ErrorAt))
 	}
+}
+
+// countsText lists counts by name, zeros left out.
+func countsText(counts map[string]int64) string {
+	var kinds []string
+	for k, n := range counts {
+		if n != 0 {
+			kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
+		}
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, ", ")
 }

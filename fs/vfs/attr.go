@@ -3,6 +3,7 @@ package vfs
 import (
 	"context"
 	"errors"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -65,10 +66,12 @@ func (v *FS) number(n *node, known bool) (ino, gen uint64, stale bool) {
 // stored: what was found is a version of the store, under its own name.
 func (n *node) stored() bool { return n.obj != nil && !n.pending() && !n.moving() && !n.dir }
 
-// versionOf names the bytes of a stored object.
+// versionOf names the bytes of a stored object. Its size is part of the name: a server that looks at an object while it is being replaced
+// (the embedded one does, seldom) tells the ETag of one version with the size of the other, and the kernel would show a file of
+// the one size with the bytes of the other, zeros behind them.
 func versionOf(o *store.Object) string {
 	if o.ETag != "" {
-		return o.ETag
+		return o.ETag + " " + strconv.FormatInt(o.Size, 10)
 	}
 	return "modified:" + o.LastModified.UTC().Format(time.RFC3339Nano)
 }

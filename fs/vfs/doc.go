@@ -47,7 +47,7 @@
 //
 // A lock on the left may be held while one on its right is taken, never the
 // other way round. FS.mu guards the tables (inodes, open files, unlinked
-// versions held back) and is held for map operations only. No lock but
+// versions held back) and is held for map operations only. siblings.mu is a leaf. No lock but
 // Handle.mu is ever held over a call into the store, the cache or the
 // uploader, and Handle.mu is a handle's own: it orders the positions of one
 // descriptor, never another's.

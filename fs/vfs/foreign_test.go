@@ -2,7 +2,10 @@ package vfs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"iter"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -177,3 +180,51 @@ func (fatal) Helper()                   {}
 func (fatal) Fatalf(f string, a ...any) { panic(f) }
 func (fatal) Errorf(f string, a ...any) { panic(f) }
 func (fatal) Logf(string, ...any)       {}
+
+// TestSizeOfAnotherVersion: a listing made while an object was replaced may tell the ETag of one version and the size of the other. That
+// is no version of the file's: it does not change what the kernel knows of the one that is right, before and after.
+func TestSizeOfAnotherVersion(t *testing.T) {
+	var torn atomic.Bool
+	e := newEnv(t, envConfig{wrap: func(s store.Store) store.Store { return tornStore{s, &torn} }})
+	defer e.close(t)
+	e.put(t, "public/f", []byte("version"))
+	right := mustLookup(t, e, "public/f")
+	wantFile(t, e, "public/f", "version")
+	torn.Store(true)
+	e.age(t)
+	wrong := mustLookup(t, e, "public/f")
+	if wrong.Size == right.Size {
+		t.Fatal("the listing is not torn")
+	}
+	if wrong.Gen == right.Gen {
+		t.Errorf("one generation has the sizes %d and %d", right.Size, wrong.Size)
+	}
+	torn.Store(false)
+	e.age(t)
+	again := mustLookup(t, e, "public/f")
+	if again.Gen == wrong.Gen || again.Size != right.Size {
+		t.Errorf("afterwards generation %d, size %d; torn: generation %d", again.Gen, again.Size, wrong.Gen)
+	}
+	wantFile(t, e, "public/f", "version")
+}
+
+// tornStore lists sizes of versions that are not there yet.
+type tornStore struct {
+	store.Store
+	torn *atomic.Bool
+}
+
+func (s tornStore) List(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
+	return func(yield func(store.Page, error) bool) {
+		for page, err := range s.Store.List(ctx, prefix, o) {
+			for i := range page.Objects {
+				if s.torn.Load() {
+					page.Objects[i].Size += 1000
+				}
+			}
+			if !yield(page, err) {
+				return
+			}
+		}
+	}
+}

@@ -48,6 +48,7 @@ type FS struct {
 	dirs    *lru.Cache[string, dirFacts]     // by DirPrefix
 	warned  *lru.Cache[string, struct{}]     // archived objects that the log has named
 
+	siblings  *siblings
 	crossings crossings
 	conflicts conflicts
 
@@ -97,7 +98,7 @@ func New(d Deps, cfg Config) (*FS, error) {
 		policy: d.Policy, store: d.Store, up: d.Uploader, cache: d.Cache,
 		listing: d.Listing, attrs: d.Attrs, cfg: cfg, log: cfg.Log,
 		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify),
-		blind: blind, dirs: dirs, warned: warned,
+		blind: blind, dirs: dirs, warned: warned, siblings: newSiblings(),
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
 		first: make(map[string]levelSeen), ended: make(map[string]bool), leftover: make(map[string]struct{}),
 	}

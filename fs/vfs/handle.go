@@ -25,6 +25,10 @@ type Handle struct {
 	writer *uploader.File // nil = read-only
 	stream cache.Stream
 
+	// Where the file stands among those that a program may read next; "" = nobody looks there. Constant.
+	dir, name string
+	seen      atomic.Bool // that is known of it
+
 	changed  atomic.Bool // it has written something
 	resized  atomic.Bool // it was pinned to a version of another size, and Resized has not told yet
 	mu       sync.Mutex
@@ -48,6 +52,10 @@ func (h *Handle) Readable() bool { return h.flags&syscall.O_ACCMODE != syscall.O
 func (h *Handle) Writable() bool {
 	return h.writer != nil && h.flags&syscall.O_ACCMODE != syscall.O_RDONLY
 }
+
+// Changes tells whether anything may be written by way of the handle, or was emptied when it was opened: whether its
+// Flush matters.
+func (h *Handle) Changes() bool { return h.writer != nil }
 
 // KeepCache tells whether pages that the kernel has of this inode and generation may
 // be used: always, since another version is another generation, and local writes
@@ -73,6 +81,9 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 				continue // pinned to a newer version meanwhile: what was read is not of it
 			case n > 0:
 				h.of.served.Store(true)
+			}
+			if n > 0 && s.stored() && !h.seen.Swap(true) {
+				h.fs.readSibling(h)
 			}
 			return n, nil
 		// Bytes in front of a failure are not returned: the kernel takes a short

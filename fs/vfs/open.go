@@ -139,7 +139,9 @@ func (v *FS) openRead(ctx context.Context, n *node, flags uint32) (*Handle, erro
 	case of == nil:
 		return nil, errMoved
 	}
-	return newHandle(v, of, n.path, flags), nil
+	h := newHandle(v, of, n.path, flags)
+	h.dir, h.name = sibling(n)
+	return h, nil
 }
 
 // openWrite makes a handle that can write: the level's right is proved, the

@@ -175,11 +175,12 @@ func (o *openFile) takeWriter(f *uploader.File) bool {
 }
 
 // repin makes the handles follow obj, a newer version, while nobody has got a byte of the
-// old one by way of this inode.
+// old one by way of this inode. A shorter one will not do: the kernel knows the old size, and no answer to a read makes it take a smaller one
+// for certain (another answer's attributes may come in between), so that it would show zeros in the place of what is missing.
 func (o *openFile) repin(obj store.Object) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.served.Load() || o.local != nil || o.kept != nil || o.lost {
+	if o.served.Load() || o.local != nil || o.kept != nil || o.lost || obj.Size < o.obj.Size {
 		return false
 	}
 	o.obj, o.carried = obj, false

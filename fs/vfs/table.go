@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
@@ -26,7 +27,7 @@ func (v *FS) enter(n *node, local *uploader.File) (of *openFile, made bool) {
 	version := ""
 	switch {
 	case n.own && settled(*n.info):
-		version = n.info.Base.ETag
+		version = versionOf(&store.Object{ETag: n.info.Base.ETag, Size: n.info.Base.Size, LastModified: n.info.Base.ModTime})
 	case n.stored():
 		version = versionOf(n.obj)
 	}

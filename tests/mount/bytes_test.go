@@ -231,3 +231,51 @@ func TestSparseCopy(t *testing.T) {
 		wantContent(t, filepath.Join(dir, "range"), want)
 	})
 }
+
+// TestMapBesideDirectIO: a shared map, O_DIRECT and ordinary descriptors of one file show each other's writes.
+func TestMapBesideDirectIO(t *testing.T) {
+	onMount(t, func(t *testing.T, _ *mount.Mount, dir string) {
+		const size = 64 << 10
+		path := filepath.Join(dir, "f")
+		want := pattern(size, 9)
+		write(t, path, want)
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		must(t, err)
+		defer f.Close()
+		mem, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		must(t, err)
+		direct, err := unix.Open(path, unix.O_RDWR|unix.O_DIRECT, 0)
+		must(t, err)
+		buf := aligned(4096)
+		for round := range 8 {
+			at := round * 8192
+			copy(mem[at:], "by the map") // dirty pages are written before a direct read of them
+			copy(want[at:], "by the map")
+			_, err = unix.Pread(direct, buf, int64(at))
+			must(t, err)
+			if !bytes.Equal(buf, want[at:at+4096]) {
+				t.Errorf("round %d: the direct read gives %q", round, buf[:12])
+			}
+			copy(buf, "by direct I/O")
+			copy(want[at:], buf)
+			_, err = unix.Pwrite(direct, buf, int64(at)) // and pages of the map are dropped by a direct write
+			must(t, err)
+			if !bytes.Equal(mem[at:at+4096], want[at:at+4096]) {
+				t.Errorf("round %d: the map shows %q", round, mem[at:at+14])
+			}
+			plain := make([]byte, 4096)
+			_, err = f.ReadAt(plain, int64(at))
+			must(t, err)
+			if !bytes.Equal(plain, want[at:at+4096]) {
+				t.Errorf("round %d: the ordinary read gives %q", round, plain[:14])
+			}
+			copy(mem[at+100:], "again") // the page is there anew, and may be written
+			copy(want[at+100:], "again")
+		}
+		must(t, unix.Msync(mem, unix.MS_SYNC))
+		must(t, unix.Munmap(mem))
+		must(t, unix.Close(direct))
+		must(t, f.Close())
+		wantContent(t, path, want)
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
 )
@@ -50,11 +51,30 @@ type Object struct {
 	Key  string
 	Data []byte
 	Meta map[string]string
+	Size int64 // of PutZeros, bytes
 }
 
 // Put writes an object behind the mount's back.
 func (c *MemControl) Put(o Object, _ *struct{}) error {
 	c.mem.PutRaw(o.Key, memstore.Raw{Data: o.Data, Headers: store.Headers{Metadata: o.Meta}})
+	return nil
+}
+
+// PutZeros writes an object of zeros behind the mount's back.
+func (c *MemControl) PutZeros(o Object, _ *struct{}) error {
+	c.mem.PutRaw(o.Key, memstore.Raw{Data: make([]byte, o.Size)})
+	return nil
+}
+
+// Kernel is what the kernel has asked for, by kind.
+func (c *MemControl) Kernel(_ struct{}, out *map[string]int64) error {
+	*out = c.stack.Server.Asked()
+	return nil
+}
+
+// Invalidate has the kernel drop what is changed behind its back, and returns when that is done or put aside.
+func (c *MemControl) Invalidate(i vfs.Invalidation, _ *struct{}) error {
+	c.stack.notifier.Invalidate(i)
 	return nil
 }
 
@@ -105,12 +125,21 @@ func (c *MemControl) Release(ending string, _ *struct{}) error {
 	return nil
 }
 
+// Waiting counts the reads of the store that hang.
+func (c *MemControl) Waiting(_ struct{}, out *int) error {
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	*out = c.gate.waiting
+	return nil
+}
+
 // gate is a store whose reads can be made to hang, as on a dead network.
 type gate struct {
 	*memstore.Store
 
 	mu      sync.Mutex
 	stalled bool
+	waiting int           // calls in pass
 	free    []string      // endings of keys that pass all the same
 	change  chan struct{} // closed at every change
 }
@@ -139,16 +168,27 @@ func (g *gate) pass(ctx context.Context, op, key string) error {
 		g.mu.Lock()
 		pass := !g.stalled || slices.ContainsFunc(g.free, func(e string) bool { return strings.HasSuffix(key, e) })
 		change := g.change
+		if !pass {
+			g.waiting++
+		}
 		g.mu.Unlock()
 		if pass {
 			return nil
 		}
 		select {
 		case <-change:
+			g.leave()
 		case <-ctx.Done():
+			g.leave()
 			return &store.Error{Op: op, Key: key, Kind: store.ErrTransient, Err: ctx.Err()}
 		}
 	}
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting--
 }
 
 func (g *gate) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {

@@ -41,6 +41,7 @@ type StackOptions struct {
 type Stack struct {
 	VFS      *vfs.FS
 	Uploader *uploader.Uploader
+	Server   *fs.Server // once it is mounted
 
 	options  StackOptions
 	spool    *spool.Spool
@@ -113,6 +114,7 @@ func (s *Stack) Mount(dir string) error {
 	if err != nil {
 		return err
 	}
+	s.Server = server
 	s.onStop(server.Unmount)
 	return nil
 }
