@@ -69,7 +69,7 @@ func (b *bucket) hook(before func(string, int) error, after func(string, int)) {
 
 func (b *bucket) List(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
 	return func(yield func(store.Page, error) bool) {
-		for from, page := "", 0; ; page++ {
+		for from, page := o.StartAfter, 0; ; page++ {
 			b.mu.Lock()
 			before, after := b.before, b.after
 			b.lists = append(b.lists, prefix+" "+o.Delimiter)

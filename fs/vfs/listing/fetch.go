@@ -3,6 +3,7 @@ package listing
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,6 @@ const probeKey = "p"
 
 func dirKey(dir string) string        { return "d" + dir } // one page or more
 func wholeKey(dir string) string      { return "w" + dir } // all pages
-func flatKey(dir string) string       { return "f" + dir }
 func nameKey(dir, name string) string { return "n" + dir + "\x00" + name }
 
 // flight runs a listing on the index's context, one at a time for a key, and
@@ -96,13 +96,21 @@ func (x *Index) end(r *run) {
 	x.wg.Done()
 }
 
+// observe takes the outcome of a listing's request. Called with mu held.
+func (x *Index) observe(began time.Time, err error) {
+	x.health.observe(began, err)
+	if err == nil {
+		x.pace.observe(time.Since(began))
+	}
+}
+
 // pages lists up to limit pages (0 = all), and tells how many there were and
 // whether that was all.
 func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(began time.Time, p store.Page)) (n int, whole bool, err error) {
 	began := time.Now()
 	for p, err := range x.store.List(x.ctx, prefix, o) {
 		x.mu.Lock()
-		x.health.observe(began, err)
+		x.observe(began, err)
 		x.mu.Unlock()
 		if err != nil {
 			return n, false, err
@@ -124,23 +132,16 @@ func (x *Index) listDir(dir string, limit int) (*content, error) {
 		return nil, err
 	}
 	defer x.end(r)
-	c := newContent(r.began)
+	c := newContent(dir, r.began)
+	var items []item
 	n, whole, err := x.pages(dir, store.ListOptions{Delimiter: "/"}, limit, func(_ time.Time, p store.Page) {
-		for _, o := range p.Objects {
-			if rest, in := strings.CutPrefix(o.Key, dir); in {
-				c.add(rest, o)
-			}
-		}
-		for _, sub := range p.Prefixes {
-			if name, _, deep, in := split(dir, sub); in && deep {
-				c.addDir(name)
-			}
-		}
+		items = append(items, pageItems(dir, p, &c.self)...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.took = time.Since(c.at)
+	c.close(newTable(pack(ordered(items))))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d := x.cache.get(dir)
@@ -156,12 +157,41 @@ func (x *Index) listDir(dir string, limit int) (*content, error) {
 	return c, nil
 }
 
+// pageItems gives the items of a page of a directory's listing with the delimiter, and its own marker.
+func pageItems(dir string, p store.Page, self **store.Object) []item {
+	items := make([]item, 0, len(p.Objects)+len(p.Prefixes))
+	for i := range p.Objects {
+		o := &p.Objects[i]
+		if rest, in := strings.CutPrefix(o.Key, dir); in && rest != "" {
+			items = append(items, item{rest, o})
+		} else if in {
+			marker := *o
+			*self = &marker
+		}
+	}
+	for _, sub := range p.Prefixes {
+		if name, _, deep, in := split(dir, sub); in && deep {
+			items = append(items, item{key: name + "/"})
+		}
+	}
+	return ordered(items)
+}
+
+// ordered sorts items, and drops what is there twice.
+func ordered(items []item) []item {
+	byKey := func(a, b item) int { return strings.Compare(a.key, b.key) }
+	if !slices.IsSortedFunc(items, byKey) {
+		slices.SortStableFunc(items, byKey)
+	}
+	return slices.CompactFunc(items, func(a, b item) bool { return a.key == b.key })
+}
+
 // install makes c the content of dir, after the local changes that its listing
 // may have missed. Called with mu held.
 func (x *Index) install(dir string, c *content, r *run) {
 	cacheable := true
 	x.changes.since(r, func(ch change) {
-		if !ch.apply(dir, c, nil) {
+		if !ch.apply(c, nil) {
 			cacheable = false
 		}
 	})
@@ -172,7 +202,7 @@ func (x *Index) install(dir string, c *content, r *run) {
 	if !cacheable || d.content != nil && d.content.at.After(c.at) {
 		return
 	}
-	d.content, d.names, d.big = c, nil, len(c.slots) > pageKeys
+	d.content, d.names, d.big, d.flat = c, nil, c.n > pageKeys, nil
 	x.cache.account(d)
 	x.tellMarker(dir, c.self)
 }
@@ -183,10 +213,8 @@ func (x *Index) tellMarker(dir string, marker *store.Object) {
 	if up == nil || up.content == nil {
 		return
 	}
-	name, _, _, in := split(x.parent(dir), dir)
-	if s := up.content.slots[name]; in && s.dir {
-		s.marker = marker
-		up.content.slots[name] = s
+	if name, _, _, in := split(x.parent(dir), dir); in {
+		up.content.mark(name, marker)
 	}
 }
 
@@ -197,7 +225,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 		return nil, err
 	}
 	defer x.end(r)
-	c, key := newContent(r.began), dir+name
+	c, key := newContent(dir, r.began), dir+name
 	_, whole, err := x.pages(key, store.ListOptions{Delimiter: "/", PageSize: namePage}, 1, func(_ time.Time, p store.Page) {
 		for _, o := range p.Objects {
 			if o.Key == key && name != "" {
@@ -210,7 +238,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 			}
 		}
 	})
-	if err == nil && !whole && !c.slots[name].dir {
+	if _, found := c.get(name + "/"); err == nil && !whole && !found {
 		_, _, err = x.pages(key+"/", store.ListOptions{PageSize: 1}, 1, func(_ time.Time, p store.Page) {
 			for range p.Objects {
 				c.addDir(name)
@@ -224,7 +252,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 	defer x.mu.Unlock()
 	cacheable := true
 	x.changes.since(r, func(ch change) {
-		if !ch.apply(dir, c, &name) {
+		if !ch.apply(c, &name) {
 			cacheable = false
 		}
 	})

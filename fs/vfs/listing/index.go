@@ -34,7 +34,8 @@ type Index struct {
 	cache   *cache
 	health  health
 	changes changes
-	flats   map[string]struct{}              // prefixes of the flat listings that run
+	flats   map[string]*flat // the flat listings that run, by their directory
+	pace    pace
 	kept    map[string]map[string]struct{}   // directory -> directories in it that were emptied here
 	gone    *simplelru.LRU[string, struct{}] // directories removed here of late
 	odd     map[string]struct{}              // directories that do not end in a slash: levels' verbatim prefixes
@@ -48,10 +49,10 @@ func New(r store.Reader, cfg Config) *Index {
 	gone, _ := simplelru.NewLRU[string, struct{}](maxGone, nil) // fails for sizes below one only
 	return &Index{
 		store: r, cfg: cfg, ctx: ctx, cancel: cancel,
-		cache:   newCache(cfg.MaxEntries),
+		cache:   newCache(cost{cfg.MaxEntries, cfg.MaxBytes}),
 		health:  health{log: cfg.Log},
 		changes: changes{running: make(map[*run]struct{})},
-		flats:   make(map[string]struct{}),
+		flats:   make(map[string]*flat),
 		kept:    make(map[string]map[string]struct{}),
 		gone:    gone,
 		odd:     make(map[string]struct{}),
@@ -84,10 +85,15 @@ func (x *Index) Lookup(ctx context.Context, dir, name string) ([]Entry, Fresh, e
 func (x *Index) ReadDir(ctx context.Context, dir string) ([]Entry, Fresh, error) {
 	return x.ask(ctx, dir,
 		func(d *directory, now time.Time) *content {
-			if d.content != nil && now.Before(d.content.until(x.cfg.TTL)) {
-				return d.content
+			d.read = now
+			if d.content == nil || !now.Before(d.content.until(x.cfg.TTL)) {
+				return nil
 			}
-			return nil
+			if d.flat != nil {
+				d.flat.hit(d.page)
+				d.flat = nil
+			}
+			return d.content
 		},
 		(*content).entries,
 		func() (*content, error) { return x.fetchAll(ctx, dir) })
@@ -221,5 +227,5 @@ func parentOf(key string) string {
 func (x *Index) Entries() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.cache.total
+	return x.cache.total.entries
 }
