@@ -49,7 +49,11 @@ func (c *content) until(ttl time.Duration) time.Time {
 
 // search finds where a key is among the changes, or would be.
 func (c *content) search(key string) (i int, found bool) {
-	return slices.BinarySearchFunc(c.over, key, func(ch edit, key string) int { return strings.Compare(ch.key, key) })
+	return seek(c.over, key)
+}
+
+func seek(over []edit, key string) (i int, found bool) {
+	return slices.BinarySearchFunc(over, key, func(e edit, key string) int { return strings.Compare(e.key, key) })
 }
 
 // get gives the item of a key.
@@ -161,13 +165,18 @@ func (c *content) items() iter.Seq[item] { return c.behind("") }
 
 // behind gives what comes after a key, in order.
 func (c *content) behind(key string) iter.Seq[item] {
+	i, found := c.search(key)
+	if found {
+		i++
+	}
+	return overlay(c.base.behind(key, c.dir), c.over[i:])
+}
+
+// overlay gives items with the changes over them, in order.
+func overlay(items iter.Seq[item], over []edit) iter.Seq[item] {
 	return func(yield func(item) bool) {
-		i, found := c.search(key)
-		if found {
-			i++
-		}
-		over := c.over[i:]
-		for it := range c.base.behind(key, c.dir) {
+		over := over
+		for it := range items {
 			for len(over) > 0 && over[0].key < it.key {
 				if !over[0].gone && !yield(over[0].item) {
 					return
@@ -202,16 +211,6 @@ func (it item) entry() Entry {
 		e.Marker, e.Object = dir, *it.obj
 	}
 	return e
-}
-
-// entries are sorted by name, a file before the directory of its name.
-func (c *content) entries() []Entry {
-	out := make([]Entry, 0, c.n)
-	for it := range c.items() {
-		out = append(out, it.entry())
-	}
-	slices.SortStableFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-	return out
 }
 
 func (c *content) entry(name string) (out []Entry) {

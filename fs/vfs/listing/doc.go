@@ -20,7 +20,11 @@
 // requests an unseen directory.
 // Many such lookups in one directory pay for listing it whole (see effort).
 //
-// ReadDir always lists the directory whole.
+// # Large directories
+//
+// Open gives the entries as they come; ReadDir collects them. One listing of a directory runs at a time (see scan), which its
+// readers follow, and which ends with the last of them. On a distant store what is left is split at guessed names, and the parts
+// are listed at once, as many as pay. Names that it has passed are answered for before it ends.
 //
 // # Walks
 //

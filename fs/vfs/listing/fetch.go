@@ -2,7 +2,6 @@ package listing
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,6 @@ const (
 const probeKey = "p"
 
 func dirKey(dir string) string        { return "d" + dir } // one page or more
-func wholeKey(dir string) string      { return "w" + dir } // all pages
 func nameKey(dir, name string) string { return "n" + dir + "\x00" + name }
 
 // flight runs a listing on the index's context, one at a time for a key, and
@@ -48,9 +46,16 @@ func flight[T any](ctx context.Context, x *Index, key string, list func() (T, er
 
 // fetchName lists what answers for one name: the directory, or the name alone.
 func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, error) {
+	c, running, err := x.scanned(ctx, dir, name)
+	if c != nil || err != nil {
+		return c, err
+	}
 	x.mu.Lock()
 	d, pages := x.cache.get(dir), 1
-	if d.big {
+	if running {
+		pages = 0
+	}
+	if d.big && !running {
 		pages = d.lookups.spend(minLookups)
 	}
 	x.mu.Unlock()
@@ -63,19 +68,24 @@ func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, erro
 	return flight(ctx, x, nameKey(dir, name), func() (*content, error) { return x.listName(dir, name) })
 }
 
-// fetchAll lists a whole directory, by itself or with others below the same one.
-func (x *Index) fetchAll(ctx context.Context, dir string) (*content, error) {
-	began := time.Now()
-	c, err := x.fetchWalk(ctx, dir)
-	if c != nil || errors.Is(err, store.ErrTransient) && time.Since(began) > patience {
-		return c, err // a store that has been silent for so long is not asked twice
+// scanned waits for the first page of the scan of a directory that is on its way, and gives what the scan tells of a name. running
+// is false where none is, or it fails.
+func (x *Index) scanned(ctx context.Context, dir, name string) (c *content, running bool, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.scans[dir]
+	if s == nil {
+		return nil, false, nil
 	}
-	whole := func() (*content, error) { return x.listDir(dir, 0) }
-	c, err = flight(ctx, x, dirKey(dir), whole)
-	if c == nil && err == nil { // joined a lookup, whose first page was not all
-		c, err = flight(ctx, x, wholeKey(dir), whole)
+	s.readers++
+	defer s.leave()
+	for s.pages == 0 && !s.finished && err == nil {
+		err = s.await(ctx)
 	}
-	return c, err
+	if running = err == nil && s.err == nil; running {
+		c = s.lookup(name)
+	}
+	return c, running, err
 }
 
 // begin enters a listing; end must follow.
@@ -97,10 +107,10 @@ func (x *Index) end(r *run) {
 }
 
 // observe takes the outcome of a listing's request. Called with mu held.
-func (x *Index) observe(began time.Time, err error) {
+func (x *Index) observe(began time.Time, err error, p store.Page) {
 	x.health.observe(began, err)
 	if err == nil {
-		x.pace.observe(time.Since(began))
+		x.pace.observe(time.Since(began), len(p.Objects)+len(p.Prefixes))
 	}
 }
 
@@ -110,7 +120,7 @@ func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(be
 	began := time.Now()
 	for p, err := range x.store.List(x.ctx, prefix, o) {
 		x.mu.Lock()
-		x.observe(began, err)
+		x.observe(began, err, p)
 		x.mu.Unlock()
 		if err != nil {
 			return n, false, err
@@ -124,8 +134,7 @@ func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(be
 	return n, true, x.ctx.Err()
 }
 
-// listDir lists a directory of up to limit pages (0 = any number) and enters it
-// into the cache. Of a larger one it gives nil.
+// listDir lists a directory of up to limit pages and enters it into the cache. Of a larger one it gives nil.
 func (x *Index) listDir(dir string, limit int) (*content, error) {
 	r, err := x.begin()
 	if err != nil {

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"context"
+	"errors"
 	"sort"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ type flat struct {
 	tops    int
 	waiting map[string][]chan *content // by directory
 	more    chan struct{}              // closed when more is allowed
+	err     error
 }
 
 // strand is one of the listings that a flat one consists of, of the keys behind from, up to and with to. Both are names next
@@ -70,10 +72,14 @@ func before(dir string) string { return strings.TrimSuffix(dir, "/") + "." }
 
 // fetchWalk gives the content of a directory out of a flat listing of the one above, or of one further up. It is nil where there
 // is no walk, and where the flat listing failed or did not get there: then the directory is asked for by itself, and
-// its own error counts.
+// its own error counts. But a store that has been silent for long is not asked twice.
 func (x *Index) fetchWalk(ctx context.Context, dir string) (*content, error) {
 	x.mu.Lock()
-	f := x.flatFor(dir, time.Now())
+	began := time.Now()
+	var f *flat
+	if x.scans[dir] == nil {
+		f = x.flatFor(dir, began)
+	}
 	if f == nil {
 		x.mu.Unlock()
 		return nil, nil //nolint:nilnil // documented: no walk
@@ -83,6 +89,11 @@ func (x *Index) fetchWalk(ctx context.Context, dir string) (*content, error) {
 	x.mu.Unlock()
 	select {
 	case c := <-answer:
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if c == nil && errors.Is(f.err, store.ErrTransient) && time.Since(began) > patience {
+			return nil, f.err
+		}
 		return c, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -224,10 +235,11 @@ func (f *flat) list(s *strand) {
 	began, r := time.Now(), f.page(s)
 	for p, err := range x.store.List(f.ctx, f.root, store.ListOptions{StartAfter: s.from}) {
 		x.mu.Lock()
-		x.observe(began, err)
+		x.observe(began, err, p)
 		s.busy = false
 		if err != nil {
 			x.changes.end(r)
+			f.err = err
 			f.end()
 			x.mu.Unlock()
 			return

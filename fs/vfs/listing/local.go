@@ -79,9 +79,12 @@ func (x *Index) Forget(dir string) {
 		*d = directory{big: d.big, lookups: d.lookups, walks: d.walks, last: d.last, seen: d.seen, cost: d.cost}
 		x.cache.account(d)
 	}
+	if s := x.scans[dir]; s != nil {
+		s.forgot = true
+		delete(x.scans, dir) // who asks from now on does not join it
+	}
 	x.mu.Unlock()
 	x.group.Forget(dirKey(dir))
-	x.group.Forget(wholeKey(dir))
 }
 
 // Keep tells that a directory is to be shown even if no key is below it, until
@@ -101,6 +104,12 @@ func (x *Index) change(ch change) {
 	if ch.kind == stored || ch.kind == newDir {
 		x.gone.Remove(ch.key)
 		x.above(ch.key, func(dir string) bool { x.gone.Remove(dir); return true })
+	}
+	for _, s := range x.scans {
+		if ch.kind == dirRemoved && strings.HasPrefix(s.c.dir, ch.key) {
+			s.dropped = true
+		}
+		ch.apply(s.c, nil)
 	}
 	if d := x.cache.peek(ch.key); d != nil && d.content != nil {
 		ch.apply(d.content, nil)
@@ -147,6 +156,9 @@ func (x *Index) keep(dir string) {
 			x.kept[up] = make(map[string]struct{})
 		}
 		x.kept[up][name] = struct{}{}
+		if s := x.scans[up]; s != nil {
+			s.c.addDir(name)
+		}
 		if d := x.cache.peek(up); d != nil {
 			if d.content != nil {
 				d.content.addDir(name)

@@ -7,17 +7,25 @@ import "time"
 const near = 5 * time.Millisecond
 
 // pace knows how long a request to the store takes by itself, whatever it asks for: as long as the shortest of late.
-type pace struct{ least time.Duration }
+type pace struct {
+	least time.Duration
+	known bool
+}
 
-// forgets is the share by which each longer request raises what is held to be the shortest.
-const forgets = 64
+// forgets is the share by which each longer request raises what is held to be the shortest, if its answer was small: that of a
+// page is long for what is in it.
+const (
+	forgets = 64
+	small   = 100 // entries
+)
 
-func (p *pace) observe(took time.Duration) {
-	if p.least == 0 || took < p.least {
-		p.least = took
-		return
+func (p *pace) observe(took time.Duration, entries int) {
+	switch {
+	case !p.known || took < p.least:
+		p.least, p.known = took, true
+	case entries <= small:
+		p.least += (took - p.least) / forgets
 	}
-	p.least += (took - p.least) / forgets
 }
 
 // distant: most of the time of a small request is the way, so that requests at once cost little more than one.
