@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"math"
 	"sync"
 	"syscall"
 
@@ -16,19 +17,24 @@ var (
 	_ gofs.FileLookuper     = (*dir)(nil)
 	_ gofs.FileSeekdirer    = (*dir)(nil)
 	_ gofs.FileFsyncdirer   = (*dir)(nil)
+	_ gofs.FileReleasedirer = (*dir)(nil)
 )
 
 // dots is the number of entries in front of vfs's: "." and "..".
 const dots = 2
 
-// dir is an open directory stream: a snapshot of the entries, taken at the
-// first read and again after rewinddir(3). Offsets are positions in it.
+// dir is an open directory stream, which gives the entries as vfs finds them. Offsets are positions in it. The latest
+// entries are kept; a seek to others in front of them reads the directory again up to there, and rewinddir(3) from the
+// begin.
 type dir struct {
 	node *node
 
 	mu      sync.Mutex
-	entries []vfs.DirEntry // guarded by mu; nil until read
-	read    bool           // guarded by mu
+	stream  *vfs.DirStream // guarded by mu; nil until read
+	ended   bool           // guarded by mu: there are no entries behind those kept
+	skipped int            // guarded by mu: entries in front of those kept
+	last    int            // guarded by mu: how many of those kept came with the last batch
+	entries []vfs.DirEntry // guarded by mu: the last two batches
 	pos     int            // guarded by mu: the next entry, dots included
 }
 
@@ -36,10 +42,20 @@ type dir struct {
 func (d *dir) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if errno := d.fill(ctx); errno != 0 {
-		return nil, errno
+	if d.stream == nil { // also for the dots: an error is told at once
+		if errno := d.fill(ctx); errno != 0 {
+			return nil, errno
+		}
 	}
-	if d.pos >= dots+len(d.entries) {
+	if d.pos-dots < d.skipped && d.pos >= dots {
+		d.rewind()
+	}
+	for !d.ended && d.pos-dots >= d.skipped+len(d.entries) {
+		if errno := d.fill(ctx); errno != 0 {
+			return nil, errno
+		}
+	}
+	if d.pos-dots >= d.skipped+len(d.entries) {
 		return nil, 0
 	}
 	at := d.pos
@@ -61,27 +77,52 @@ func (d *dir) at(pos int) fuse.DirEntry {
 		}
 		return up
 	}
-	e := &d.entries[pos-dots]
+	e := &d.entries[pos-dots-d.skipped]
 	return fuse.DirEntry{Name: e.Name, Ino: e.Attr.Ino, Mode: e.Attr.Mode}
 }
 
-// fill takes the snapshot. Called with mu held: a second reader of the same
-// stream waits for it.
+// fill takes a batch more. Called with mu held: a second reader of the same stream waits for it.
 func (d *dir) fill(ctx context.Context) syscall.Errno {
-	if d.read {
-		return 0
-	}
 	ctx, release := unhurried(ctx)
 	defer release()
-	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
-		d.entries, err = d.node.mount.vfs.ReadDir(ctx, path)
-		return err
-	})
+	if d.stream == nil {
+		err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
+			d.stream, err = d.node.mount.vfs.OpenDir(ctx, path)
+			return err
+		})
+		if err != nil {
+			return d.node.errno("readdir", err)
+		}
+	}
+	batch, err := d.stream.Next(ctx)
 	if err != nil {
+		d.rewind() // who goes on all the same reads it again up to here
 		return d.node.errno("readdir", err)
 	}
-	d.read = true
+	if len(batch) == 0 {
+		d.ended = true
+		return 0
+	}
+	drop := len(d.entries) - d.last
+	d.skipped += drop
+	d.entries = append(d.entries[drop:len(d.entries):len(d.entries)], batch...)
+	d.last = len(batch)
 	return 0
+}
+
+// rewind has the directory read from its begin. Called with mu held.
+func (d *dir) rewind() {
+	if d.stream != nil {
+		d.stream.Close()
+	}
+	d.stream, d.ended, d.skipped, d.last, d.entries = nil, false, 0, 0, nil
+}
+
+// Releasedir is closedir(3).
+func (d *dir) Releasedir(context.Context, uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rewind()
 }
 
 // Lookup answers for READDIRPLUS. Only entries whose attributes are all known
@@ -101,7 +142,7 @@ func (d *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gof
 func (d *dir) known(name string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := min(d.pos-dots, len(d.entries)) - 1; i >= 0; i-- {
+	for i := min(d.pos-dots-d.skipped, len(d.entries)) - 1; i >= 0; i-- {
 		if e := &d.entries[i]; e.Name == name {
 			return e.Full
 		}
@@ -115,9 +156,9 @@ func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if off == 0 {
-		d.entries, d.read = nil, false
+		d.rewind()
 	}
-	d.pos = int(min(off, uint64(dots+len(d.entries))))
+	d.pos = int(min(off, math.MaxInt32))
 	return 0
 }
 
