@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -143,9 +144,7 @@ func (d *DirStream) nodes(ctx context.Context) (map[string]*node, error) {
 		delete(out, name)
 	}
 	if d.ended {
-		for name, n := range d.fixed {
-			out[name] = n
-		}
+		maps.Copy(out, d.fixed)
 	}
 	return out, nil
 }
