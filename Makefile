@@ -87,11 +87,12 @@ SOAK_OUTAGE  ?= 40s
 SOAK_HISTORY ?= 10m
 SOAK_CHAOS   ?= 5m
 SOAK_FILES   ?= 100000
+SOAK_NAMES   ?= 1000000
 SOAK_LARGE   ?= 1GiB,10GiB
 SOAK_REPLACED ?= 1000
 SOAK_CHURN   ?= 1h
 SOAK_WARM    ?= 1GiB
-soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at every byte, an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m), chaos for SOAK_CHAOS (5m), SOAK_FILES small files (100000), objects of SOAK_LARGE (1GiB,10GiB; 30 GiB of /tmp), SOAK_REPLACED objects replaced while they are read (1000), changes under readers for SOAK_CHURN (1h), a warm file of SOAK_WARM (1GiB); well over two hours
+soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at every byte, an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m), chaos for SOAK_CHAOS (5m), SOAK_FILES small files (100000), a directory of SOAK_NAMES files (1000000), objects of SOAK_LARGE (1GiB,10GiB; 30 GiB of /tmp), SOAK_REPLACED objects replaced while they are read (1000), changes under readers for SOAK_CHURN (1h), a warm file of SOAK_WARM (1GiB); well over two hours
 	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'TestKillNine' ./tests/crash
 	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'AtEveryByte|AtEveryLogFrame' ./uploader
 	$(GO) test -count=1 -timeout 20m -v -run 'TestPowerLoss|TestKillAtAnyEvent' ./uploader/... -rapid.checks=3000
@@ -99,6 +100,7 @@ soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at
 	S3LEVELFS_HISTORY=$(SOAK_HISTORY) $(GO) test -count=1 -timeout 60m -v -run '^TestHistory' ./tests/history ./tests/faults
 	S3LEVELFS_CHAOS=$(SOAK_CHAOS) $(GO) test -count=1 -timeout 30m -v -run '^TestChaos' ./tests/faults
 	S3LEVELFS_FILES=$(SOAK_FILES) $(GO) test -count=1 -timeout 60m -v -run '^TestManySmallFiles' ./tests/faults
+	S3LEVELFS_NAMES=$(SOAK_NAMES) $(GO) test -count=1 -timeout 20m -v -run '^TestMillion' ./fs/vfs/listing
 	S3LEVELFS_LARGE=$(SOAK_LARGE) $(GO) test -count=1 -timeout 60m -v -run '^TestSmallChanges' ./tests/faults
 	S3LEVELFS_REPLACED=$(SOAK_REPLACED) S3LEVELFS_CHURN=$(SOAK_CHURN) S3LEVELFS_WARM=$(SOAK_WARM) $(GO) test -count=1 -timeout 3h -v ./tests/churn
 

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"math"
 	"sync"
 	"syscall"
 	"time"
@@ -23,28 +24,44 @@ var (
 // dots is the number of entries in front of vfs's: "." and "..".
 const dots = 2
 
-// dir is an open directory stream: a snapshot of the entries, taken at the
-// first read and again after rewinddir(3). Offsets are positions in it. A stream whose beginning the kernel has cached goes on in the
-// snapshot that the beginning came from.
+// dir is an open directory stream, which gives the entries as vfs finds them. Offsets are positions in it. The latest
+// entries are kept, and all of them as long as the kernel may cache the whole directory; a seek to others in front of them reads the
+// directory again up to there, and rewinddir(3) from the begin. A stream whose beginning the kernel has cached goes on in
+// the snapshot that the beginning came from.
 type dir struct {
 	node   *node
 	caches bool      // the kernel caches what the stream gives. Constant
 	base   *snapshot // what the kernel has cached; nil = nothing. Constant
 
 	mu      sync.Mutex
-	entries []entry // guarded by mu; nil until read
-	read    bool    // guarded by mu
-	pos     int     // guarded by mu: the next entry, dots included
+	begun   bool           // guarded by mu
+	stream  *vfs.DirStream // guarded by mu; nil until begun, and in a snapshot
+	ended   bool           // guarded by mu: there are no entries behind those kept
+	skipped int            // guarded by mu: entries in front of those kept
+	last    int            // guarded by mu: how many of those kept came with the last batch
+	entries []entry        // guarded by mu: the last two batches, or all
+	snap    *snapshot      // guarded by mu: will have all entries when the stream has ended; nil = it is too long, or need not
+	pos     int            // guarded by mu: the next entry, dots included
 }
 
 // Readdirent gives the next entry, nil at the end.
 func (d *dir) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if errno := d.fill(ctx); errno != 0 {
-		return nil, errno
+	if !d.begun { // also for the dots: an error is told at once
+		if errno := d.fill(ctx); errno != 0 {
+			return nil, errno
+		}
 	}
-	if d.pos >= dots+len(d.entries) {
+	if d.pos-dots < d.skipped && d.pos >= dots {
+		d.rewind()
+	}
+	for !d.ended && d.pos-dots >= d.skipped+len(d.entries) {
+		if errno := d.fill(ctx); errno != 0 {
+			return nil, errno
+		}
+	}
+	if d.pos-dots >= d.skipped+len(d.entries) {
 		return nil, 0
 	}
 	at := d.pos
@@ -66,39 +83,95 @@ func (d *dir) at(pos int) fuse.DirEntry {
 		}
 		return up
 	}
-	e := &d.entries[pos-dots]
+	e := &d.entries[pos-dots-d.skipped]
 	return fuse.DirEntry{Name: e.name, Ino: e.ino, Mode: e.mode}
 }
 
-// fill takes the snapshot. Called with mu held: a second reader of the same
-// stream waits for it.
+// fill takes a batch more. Called with mu held: a second reader of the same stream waits for it.
 func (d *dir) fill(ctx context.Context) syscall.Errno {
-	switch {
-	case d.read:
-		return 0
-	case d.node.cached.holds(d.base, time.Now()): // the kernel's pages have gone
-		d.entries, d.read = d.base.entries, true
-		return 0
-	}
 	d.node.begin()
 	defer d.node.end()
 	ctx, release := unhurried(ctx)
 	defer release()
-	began, changes := time.Now(), d.node.cached.now()
-	var list []vfs.DirEntry
-	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
-		list, err = d.node.mount.vfs.ReadDir(ctx, path)
-		return err
-	})
+	if !d.begun {
+		if err := d.begin(ctx); err != nil {
+			return d.node.errno("readdir", err)
+		}
+	}
+	if d.ended {
+		return 0
+	}
+	batch, err := d.stream.Next(ctx)
 	if err != nil {
+		d.rewind() // who goes on all the same reads it again up to here
 		return d.node.errno("readdir", err)
 	}
-	s := snapshotOf(list, changes, began)
-	d.entries, d.read = s.entries, true
-	if d.caches && d.node.cached.filled(s) {
-		d.node.mount.kept.add(&d.node.cached, s)
-	}
+	d.take(batch)
 	return 0
+}
+
+// begin opens the stream, or goes on in the snapshot whose pages the kernel has dropped. Called with mu held.
+func (d *dir) begin(ctx context.Context) error {
+	now := time.Now()
+	if d.node.cached.holds(d.base, now) {
+		d.resume()
+		return nil
+	}
+	if d.caches {
+		d.snap = newSnapshot(d.node.cached.now(), now)
+	}
+	err := d.node.moved(syscall.ENOENT, func(path string) (err error) {
+		d.stream, err = d.node.mount.vfs.OpenDir(ctx, path)
+		return err
+	})
+	d.begun = err == nil
+	return err
+}
+
+// resume goes on in the snapshot. Called with mu held.
+func (d *dir) resume() {
+	d.entries, d.begun, d.ended = d.base.entries, true, true
+}
+
+// take keeps a batch, an empty one at the end, and lets the ones before the last go unless all are to be cached. Called with
+// mu held.
+func (d *dir) take(batch []vfs.DirEntry) {
+	more := entriesOf(batch)
+	if d.ended = len(batch) == 0; d.ended {
+		if d.snap != nil && d.node.cached.filled(d.snap) {
+			d.node.mount.kept.add(&d.node.cached, d.snap)
+		}
+		return
+	}
+	if d.snap != nil && !d.snap.add(batch, more) {
+		d.snap, d.last = nil, 0
+	}
+	if d.snap != nil {
+		d.entries, d.last = d.snap.entries, len(batch)
+		return
+	}
+	drop := len(d.entries) - d.last
+	d.skipped += drop
+	d.entries = append(d.entries[drop:len(d.entries):len(d.entries)], more...)
+	d.last = len(batch)
+}
+
+// rewind has the directory read from its begin. Called with mu held.
+func (d *dir) rewind() {
+	if d.stream != nil {
+		d.stream.Close()
+	}
+	d.stream, d.begun, d.ended, d.skipped, d.last, d.entries, d.snap = nil, false, false, 0, 0, nil, nil
+}
+
+// Releasedir is closedir(3).
+func (d *dir) Releasedir(context.Context, uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rewind()
+	if d.caches {
+		d.node.cached.close()
+	}
 }
 
 // Lookup answers for READDIRPLUS. Only entries whose attributes are all known
@@ -118,7 +191,7 @@ func (d *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gof
 func (d *dir) known(name string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := min(d.pos-dots, len(d.entries)) - 1; i >= 0; i-- {
+	for i := min(d.pos-dots-d.skipped, len(d.entries)) - 1; i >= 0; i-- {
 		if e := &d.entries[i]; e.name == name {
 			return e.full
 		}
@@ -133,22 +206,15 @@ func (d *dir) Seekdir(_ context.Context, off uint64) syscall.Errno {
 	defer d.mu.Unlock()
 	switch {
 	case off == 0:
-		d.entries, d.read = nil, false
-	case !d.read && d.base != nil:
-		d.entries, d.read = d.base.entries, true
+		d.rewind()
+	case !d.begun && d.base != nil:
+		d.resume()
 	}
-	d.pos = int(min(off, uint64(dots+len(d.entries))))
+	d.pos = int(min(off, math.MaxInt32))
 	return 0
 }
 
 // Fsyncdir makes the entries made and removed so far durable.
 func (d *dir) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
 	return d.node.errno("fsyncdir", d.node.mount.syncNames(context.WithoutCancel(ctx)))
-}
-
-// Releasedir ends the stream.
-func (d *dir) Releasedir(context.Context, uint32) {
-	if d.caches {
-		d.node.cached.close()
-	}
 }

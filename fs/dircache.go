@@ -28,9 +28,10 @@ type entry struct {
 	full bool // a lookup of it would send no request
 }
 
-// snapshot is a directory as it was read once; constant.
+// snapshot is a directory as it was read once; constant from then on.
 type snapshot struct {
 	entries []entry
+	began   time.Time
 	until   time.Time // it is believed so long
 	changes uint64    // node.changes before it was read
 }
@@ -113,18 +114,31 @@ func (c *dirCache) now() uint64 {
 	return c.changes
 }
 
-// snapshotOf is what streams need of entries, which are believed as long as the one that is believed shortest. An empty directory is
-// not believed at all.
-func snapshotOf(list []vfs.DirEntry, changes uint64, now time.Time) *snapshot {
-	s := &snapshot{entries: make([]entry, len(list)), changes: changes, until: now}
-	for i := range list {
-		e := &list[i]
-		s.entries[i] = entry{e.Name, e.Attr.Ino, e.Attr.Mode, e.Full}
-		if until := now.Add(e.Attr.TTL); i == 0 || until.Before(s.until) {
+// newSnapshot is of a directory whose reading begins now. An empty one is not believed at all.
+func newSnapshot(changes uint64, now time.Time) *snapshot {
+	return &snapshot{began: now, until: now, changes: changes}
+}
+
+// add takes entries in, which are believed as long as the one that is believed shortest; more are those that streams need. It tells
+// whether the kernel may still cache them all.
+func (s *snapshot) add(batch []vfs.DirEntry, more []entry) bool {
+	for i := range batch {
+		if until := s.began.Add(batch[i].Attr.TTL); len(s.entries)+i == 0 || until.Before(s.until) {
 			s.until = until
 		}
 	}
-	return s
+	s.entries = append(s.entries, more...)
+	return len(s.entries) <= keptNames
+}
+
+// entriesOf is what streams need of entries.
+func entriesOf(list []vfs.DirEntry) []entry {
+	entries := make([]entry, len(list))
+	for i := range list {
+		e := &list[i]
+		entries[i] = entry{e.Name, e.Attr.Ino, e.Attr.Mode, e.Full}
+	}
+	return entries
 }
 
 // keptSnapshots bounds the snapshots of a mount, the oldest dropped first. The zero value is ready.

@@ -15,7 +15,9 @@ func listed(c *dirCache, now time.Time, names ...string) *snapshot {
 	for _, name := range names {
 		list = append(list, vfs.DirEntry{Name: name, Attr: vfs.Attr{TTL: time.Second}})
 	}
-	return snapshotOf(list, c.now(), now)
+	s := newSnapshot(c.now(), now)
+	s.add(list, entriesOf(list))
+	return s
 }
 
 const (

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -68,7 +72,7 @@ func ls(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := printListing(ctx, c, backend, path, prefix); err != nil {
+	if err := printListing(ctx, backend.store, backend.policy, lsRequest{path, prefix, c.Args().First(), c.Bool("json")}, c.App.Writer); err != nil {
 		return describe(err, cfg.Bucket)
 	}
 	return nil
@@ -83,34 +87,82 @@ func inLevel(p *levels.Policy, key, path string) bool {
 	return ok && (at == path || strings.HasPrefix(at, path+"/"))
 }
 
-func printListing(ctx context.Context, c *cli.Context, b *backend, path, prefix string) error {
-	all, found := []listed{}, false
-	for page, err := range b.store.List(ctx, prefix+c.Args().First(), store.ListOptions{}) {
-		if err != nil {
-			return err
-		}
-		for _, o := range page.Objects {
-			if !inLevel(b.policy, o.Key, path) {
-				continue
+// lsRequest is what ls is asked for.
+type lsRequest struct {
+	path, prefix string // of the level, in the mount and in the bucket
+	first        string // what the keys begin with in the level
+	json         bool
+}
+
+// printListing prints each page as it comes: the first line after one request, and in the same memory however many keys there are.
+func printListing(ctx context.Context, from store.Reader, policy *levels.Policy, what lsRequest, to io.Writer) error {
+	out := &listingWriter{w: bufio.NewWriter(to), json: what.json}
+	err := func() error {
+		for page, err := range from.List(ctx, what.prefix+what.first, store.ListOptions{}) {
+			if err != nil {
+				return err
 			}
-			found = true
-			l := listed{Key: strings.TrimPrefix(o.Key, prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}
-			if c.Bool("json") {
-				all = append(all, l)
-				continue
+			for i := range page.Objects {
+				if o := &page.Objects[i]; inLevel(policy, o.Key, what.path) {
+					if err := out.add(listed{Key: strings.TrimPrefix(o.Key, what.prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}); err != nil {
+						return err
+					}
+				}
 			}
-			if _, err := fmt.Fprintf(c.App.Writer, "%12d  %s  %s\n", l.Size, l.LastModified.UTC().Format(time.RFC3339), printable(l.Key)); err != nil {
+			if err := out.w.Flush(); err != nil {
 				return err
 			}
 		}
+		return out.end()
+	}()
+	if err != nil {
+		return err
 	}
-	if first := c.Args().First(); !found && strings.HasPrefix(first, "/") {
-		_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: nothing begins with %s: keys in a level begin without a slash\n", printable(first))
-	}
-	if c.Bool("json") {
-		return printJSON(c.App.Writer, all)
+	if out.n == 0 && strings.HasPrefix(what.first, "/") {
+		_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: nothing begins with %s: keys in a level begin without a slash\n", printable(what.first))
 	}
 	return nil
+}
+
+// listingWriter prints objects one by one, as lines or as one JSON list. A list that ends early, after an error, is no JSON.
+type listingWriter struct {
+	w    *bufio.Writer
+	json bool
+	n    int
+}
+
+func (l *listingWriter) add(o listed) error {
+	l.n++
+	if !l.json {
+		_, err := fmt.Fprintf(l.w, "%12d  %s  %s\n", o.Size, o.LastModified.UTC().Format(time.RFC3339), printable(o.Key))
+		return err
+	}
+	separator := ",\n  "
+	if l.n == 1 {
+		separator = "[\n  "
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("  ", "  ")
+	if err := encoder.Encode(o); err != nil {
+		return err
+	}
+	_, err := l.w.WriteString(separator + strings.TrimSuffix(text.String(), "\n"))
+	return err
+}
+
+func (l *listingWriter) end() error {
+	if l.json {
+		end := "\n]\n"
+		if l.n == 0 {
+			end = "[]\n"
+		}
+		if _, err := l.w.WriteString(end); err != nil {
+			return err
+		}
+	}
+	return l.w.Flush()
 }
 
 // loadLevelConfig reads the settings of a command whose --level is where to

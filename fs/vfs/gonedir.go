@@ -1,6 +1,9 @@
 package vfs
 
 import (
+	"context"
+	"slices"
+
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -103,18 +106,25 @@ func dirEnded(info *uploader.Info) bool {
 	return info != nil && info.Kind == uploader.KindTombstone && info.State == uploader.StateClean
 }
 
-// anyEnded runs checkGone for the directories of a listing.
-func (v *FS) anyEnded(dir string, entries []listing.Entry) bool {
+// dropEnded runs checkGone for the directories of a listing, and asks anew for those of which it is from before.
+func (v *FS) dropEnded(ctx context.Context, dir string, entries []listing.Entry) ([]listing.Entry, error) {
 	v.mu.Lock()
 	watching := len(v.ended) > 0
 	v.mu.Unlock()
-	ended := false
-	for i := range entries {
-		if watching && entries[i].Dir && v.checkGone(dir+entries[i].Name+"/") {
-			ended = true
-		}
+	if !watching {
+		return entries, nil
 	}
-	return ended
+	var failed error
+	entries = slices.DeleteFunc(entries, func(e listing.Entry) bool {
+		if !e.Dir || failed != nil || !v.checkGone(dir+e.Name+"/") {
+			return false
+		}
+		v.listing.Forget(dir)
+		now, _, err := v.listing.Lookup(ctx, dir, e.Name)
+		failed = err
+		return !hasDir(now)
+	})
+	return entries, failed
 }
 
 // hasDir: one of the entries is a directory.

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
@@ -16,40 +15,23 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
-// ReadDir lists a directory, by name in byte order. Where attributes come from
-// headers it fetches those that are not known, in parallel, so that the lookups of
-// an ls -l that follow send nothing.
+// ReadDir lists a directory, by name in byte order. Of a large one OpenDir takes less memory.
 func (v *FS) ReadDir(ctx context.Context, path string) ([]DirEntry, error) {
-	const op = "readdir"
-	n, err := v.find(ctx, op, path)
+	d, err := v.OpenDir(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if !n.dir {
-		return nil, fail(op, path, syscall.ENOTDIR)
-	}
-	if err := v.need(op, path, n.target, levels.List); err != nil {
-		return nil, err
-	}
-	nodes, err := v.children(ctx, op, &n)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.prefetch(ctx, nodes); err != nil {
-		return nil, wrap(op, path, err)
-	}
-	entries := make([]DirEntry, 0, len(nodes))
-	for name, child := range nodes {
-		a, full, err := v.describe(ctx, child, false)
+	defer d.Close()
+	entries := []DirEntry{}
+	for {
+		some, err := d.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if child.dir || child.obj == nil || child.pending() {
-			a.Ino, a.Gen = v.inodes.peek(child.ikey(), "")
-		} else {
-			a.Ino, a.Gen = v.inodes.peek(child.ikey(), versionOf(child.obj))
+		if len(some) == 0 {
+			break
 		}
-		entries = append(entries, DirEntry{Name: name, Attr: a, Full: full})
+		entries = append(entries, some...)
 	}
 	slices.SortFunc(entries, func(a, b DirEntry) int { return cmp.Compare(a.Name, b.Name) })
 	return entries, nil
@@ -59,36 +41,6 @@ func (v *FS) ReadDir(ctx context.Context, path string) ([]DirEntry, error) {
 // directory.
 type element struct {
 	file, dir *node
-}
-
-// children gives the directory's entries by name: the policy's own, the listing's,
-// and what is pending over both.
-func (v *FS) children(ctx context.Context, op string, n *node) (map[string]*node, error) {
-	out := make(map[string]*node)
-	dir := n.target.DirPrefix()
-	if n.target.Kind != levels.Synthetic {
-		// What is pending is asked first: a commit in between is in the listing then.
-		pending, err := v.pendingIn(ctx, dir)
-		if err != nil {
-			return nil, wrap(op, n.path, err)
-		}
-		entries, fresh, err := v.listing.ReadDir(ctx, dir)
-		if err == nil && v.anyEnded(dir, entries) {
-			v.listing.Forget(dir)
-			entries, fresh, err = v.listing.ReadDir(ctx, dir)
-		}
-		if err != nil {
-			return nil, wrap(op, n.path, err)
-		}
-		v.merge(n, pending, entries, fresh.Until, out)
-	}
-	for _, e := range v.policy.Entries(n.target) {
-		child := &node{path: path.Join(n.path, e.Name), target: e.Target, until: v.fixedUntil()}
-		child.link = e.Target.Kind == levels.Symlink
-		child.dir = !child.link
-		out[e.Name] = child
-	}
-	return out, nil
 }
 
 // pendingIn is the overlay of a directory; what had been committed below it by then is

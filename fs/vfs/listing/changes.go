@@ -80,44 +80,42 @@ func (c *changes) since(r *run, f func(change)) {
 	}
 }
 
-// apply makes the change in what is known of dir; only, if not nil, is the one
+// apply makes the change in what is known of a directory; only, if not nil, is the one
 // name that c knows. It is idempotent. It reports false if c is not to be kept.
-func (ch change) apply(dir string, c *content, only *string) bool {
+func (ch change) apply(c *content, only *string) bool {
 	switch ch.kind {
 	case forgotten:
-		return ch.key != dir
+		return ch.key != c.dir
 	case newDir:
 	case dirRemoved:
-		if strings.HasPrefix(dir, ch.key) {
-			clear(c.slots)
-			c.self = nil
+		if strings.HasPrefix(c.dir, ch.key) {
+			c.clear()
 			return true
 		}
 	case stored, removed:
-		if ch.key == dir {
+		if ch.key == c.dir {
 			c.self = ch.obj // nil for removed
 			return true
 		}
 	}
-	name, below, deep, in := split(dir, ch.key)
+	name, below, deep, in := split(c.dir, ch.key)
 	if !in || only != nil && *only != name {
 		return true
 	}
-	s, self := c.slots[name], deep && below == ""
+	self := deep && below == ""
 	switch {
 	case ch.kind == stored && !deep:
-		s.file = ch.obj
+		c.put(item{name, ch.obj})
 	case ch.kind == stored && self:
-		s.dir, s.marker = true, ch.obj
+		c.put(item{name + "/", ch.obj})
 	case ch.kind == stored, ch.kind == newDir:
-		s.dir = true
+		c.addDir(name)
 	case ch.kind == removed && !deep:
-		s.file = nil
+		c.drop(name)
 	case ch.kind == removed && self:
-		s.marker = nil // the directory stays until dirRemoved
+		c.mark(name, nil) // the directory stays until dirRemoved
 	case ch.kind == dirRemoved && self:
-		s.dir, s.marker = false, nil
+		c.drop(name + "/")
 	}
-	c.set(name, s)
 	return true
 }

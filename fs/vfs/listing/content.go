@@ -1,50 +1,37 @@
 package listing
 
 import (
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
-// slot is what is known of one name.
-type slot struct {
-	file   *store.Object // nil: no such file
-	dir    bool
-	marker *store.Object // of the directory; nil: unknown or none
-}
-
-func (s slot) empty() bool { return s.file == nil && !s.dir }
-
-func (s slot) appendEntries(out []Entry, name string) []Entry {
-	if s.file != nil {
-		out = append(out, Entry{Name: name, Object: *s.file})
-	}
-	if s.dir {
-		e := Entry{Name: name, Dir: true}
-		if s.marker != nil {
-			e.Marker, e.Object = true, *s.marker
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
 // content is what a listing showed: a whole directory, or, from a lookup of one
-// name, that name alone.
+// name, that name alone. What the listing told is in base, what this mount changed since is over it.
 type content struct {
-	at    time.Time     // the begin of the listing
-	took  time.Duration // the time until its end
-	slots map[string]slot
-	self  *store.Object // the directory's own marker, which is no entry of it
+	dir  string        // the key prefix
+	at   time.Time     // the begin of the listing
+	took time.Duration // the time until its end
+	base *table
+	over []edit        // sorted by key
+	n    int           // items
+	self *store.Object // the directory's own marker, which is no entry of it
+
+	// open: base is not there yet, so that what goes has to be remembered, whether it was listed or not.
+	open bool
 }
 
-func newContent(at time.Time) *content {
-	return &content{at: at, slots: make(map[string]slot)}
+// edit is a local change of one item.
+type edit struct {
+	item
+	gone bool
+}
+
+func newContent(dir string, at time.Time) *content {
+	return &content{dir: dir, at: at, base: &table{}}
 }
 
 // agesWith is how many times as long as it took a listing of a large directory is believed, so that listing it anew
@@ -54,20 +41,99 @@ const agesWith = 10
 // until is when the content is too old: ttl after the listing began, later for a large directory whose listing takes long.
 // Who asks for less than a second wants to see each change, whatever it costs.
 func (c *content) until(ttl time.Duration) time.Time {
-	if len(c.slots) > pageKeys && ttl >= time.Second {
+	if c.n > pageKeys && ttl >= time.Second {
 		ttl = max(ttl, agesWith*c.took)
 	}
 	return c.at.Add(ttl)
 }
 
-// set replaces a slot; an empty one is no entry.
-func (c *content) set(name string, s slot) {
-	if s.empty() {
-		delete(c.slots, name)
-		return
-	}
-	c.slots[name] = s
+// search finds where a key is among the changes, or would be.
+func (c *content) search(key string) (i int, found bool) {
+	return seek(c.over, key)
 }
+
+func seek(over []edit, key string) (i int, found bool) {
+	return slices.BinarySearchFunc(over, key, func(e edit, key string) int { return strings.Compare(e.key, key) })
+}
+
+// get gives the item of a key.
+func (c *content) get(key string) (item, bool) {
+	if i, found := c.search(key); found {
+		return c.over[i].item, !c.over[i].gone
+	}
+	return c.base.find(key, c.dir)
+}
+
+// put enters or replaces an item.
+func (c *content) put(it item) {
+	i, found := c.search(it.key)
+	switch {
+	case found:
+		if c.over[i].gone {
+			c.n++
+		}
+		c.over[i] = edit{item: it}
+		return
+	case !c.listed(it.key):
+		c.n++
+	}
+	c.over = slices.Insert(c.over, i, edit{item: it})
+	c.settle()
+}
+
+// drop takes an item out.
+func (c *content) drop(key string) {
+	i, found := c.search(key)
+	listed := c.open || c.listed(key)
+	switch {
+	case found && c.over[i].gone, !found && !listed:
+		return
+	case found && listed:
+		c.over[i] = edit{item{key: key}, true}
+	case found:
+		c.over = slices.Delete(c.over, i, i+1)
+	default:
+		c.over = slices.Insert(c.over, i, edit{item{key: key}, true})
+	}
+	if found || !c.open {
+		c.n--
+	}
+	c.settle()
+}
+
+func (c *content) listed(key string) bool {
+	_, ok := c.base.find(key, c.dir)
+	return ok
+}
+
+// minSettle is the number of changes that are kept apart at least.
+const minSettle = 1024
+
+// settle packs the changes with the rest, so rarely that a change costs the packing of a few items.
+func (c *content) settle() {
+	if !c.open && len(c.over) > max(minSettle, c.n/8) {
+		c.base, c.over = newTable(pack(slices.Collect(c.items()))), nil
+	}
+}
+
+// close gives an open content what was listed.
+func (c *content) close(t *table) {
+	c.open, c.base, c.n = false, t, t.n
+	c.over = slices.DeleteFunc(c.over, func(ch edit) bool {
+		listed := c.listed(ch.key)
+		switch {
+		case ch.gone && listed:
+			c.n--
+		case !ch.gone && !listed:
+			c.n++
+		}
+		return ch.gone && !listed
+	})
+	c.settle()
+}
+
+// clear: there is nothing any more.
+func (c *content) clear() { c.base, c.over, c.n, c.self = &table{}, nil, 0, nil }
 
 // add enters an object of a listing with the delimiter; rest is its key behind
 // the directory's prefix.
@@ -76,118 +142,84 @@ func (c *content) add(rest string, obj store.Object) {
 		c.self = &obj
 		return
 	}
-	s := c.slots[rest]
-	s.file = &obj
-	c.slots[rest] = s
+	c.put(item{rest, &obj})
 }
 
-// addDir enters a directory; the slot keeps what it had.
+// addDir enters a directory, if it is not there.
 func (c *content) addDir(name string) {
-	s := c.slots[name]
-	s.dir = true
-	c.slots[name] = s
-}
-
-// entries are sorted by name, a file before the directory of its name.
-func (c *content) entries() []Entry {
-	out := make([]Entry, 0, len(c.slots))
-	for _, name := range slices.Sorted(maps.Keys(c.slots)) {
-		out = c.slots[name].appendEntries(out, name)
+	if _, there := c.get(name + "/"); !there {
+		c.put(item{key: name + "/"})
 	}
-	return out
 }
 
-func (c *content) entry(name string) []Entry {
-	return c.slots[name].appendEntries(nil, name)
-}
-
-// directory is what the index holds of one directory. Guarded by Index.mu.
-type directory struct {
-	content *content            // the last complete listing; nil: none, or too large to keep
-	names   map[string]*content // single names, where the whole is not known
-	big     bool                // more than one page: lookups ask for the name alone
-	lookups effort              // single names asked for since the last complete listing
-	walks   effort              // directories below that were read in turn
-	last    string              // the last of those
-	seen    time.Time           // the last sign of a walk: the listing, or a directory below it
-	cost    int                 // as accounted for in cache.total
-}
-
-// known gives the content that answers for name at a time, nil if none does.
-func (d *directory) known(name string, now time.Time, ttl time.Duration) *content {
-	if d.content != nil && now.Before(d.content.until(ttl)) {
-		return d.content
+// mark notes what is known of the marker of a directory that is there.
+func (c *content) mark(name string, marker *store.Object) {
+	it, there := c.get(name + "/")
+	if there && (it.obj != nil || marker != nil) {
+		c.put(item{name + "/", marker})
 	}
-	if c := d.names[name]; c != nil && now.Before(c.until(ttl)) {
-		return c
-	}
-	return nil
 }
 
-// maxNames bounds the single names that a directory holds.
-const maxNames = 1000
+// items gives all, in order.
+func (c *content) items() iter.Seq[item] { return c.behind("") }
 
-func (d *directory) addName(name string, c *content, ttl time.Duration) {
-	if len(d.names) >= maxNames {
-		now := time.Now()
-		maps.DeleteFunc(d.names, func(_ string, o *content) bool { return !now.Before(o.until(ttl)) })
+// behind gives what comes after a key, in order.
+func (c *content) behind(key string) iter.Seq[item] {
+	i, found := c.search(key)
+	if found {
+		i++
 	}
-	if d.names == nil || len(d.names) >= maxNames {
-		d.names = make(map[string]*content)
-	}
-	d.names[name] = c
+	return overlay(c.base.behind(key, c.dir), c.over[i:])
 }
 
-// cache is the bounded set of directories, the least recently used dropped
-// first. Guarded by Index.mu.
-type cache struct {
-	lru   *simplelru.LRU[string, *directory]
-	total int
-	limit int
-}
-
-func newCache(limit int) *cache {
-	c := &cache{limit: limit}
-	// A directory costs one at least, so that the count can not be reached
-	// before the limit. NewLRU fails only for a size below one.
-	c.lru, _ = simplelru.NewLRU(max(limit, 1), func(_ string, d *directory) { c.total -= d.cost })
-	return c
-}
-
-// get gives the record of a directory, a new one if there is none.
-func (c *cache) get(dir string) *directory {
-	if d, ok := c.lru.Get(dir); ok {
-		return d
-	}
-	d := &directory{cost: 1}
-	c.total++
-	c.lru.Add(dir, d)
-	return d
-}
-
-// peek gives it without a use, nil if there is none.
-func (c *cache) peek(dir string) *directory {
-	d, _ := c.lru.Peek(dir)
-	return d
-}
-
-// account counts a directory anew after a change of it and drops others, or
-// what is too large by itself.
-func (c *cache) account(d *directory) {
-	cost := 1 + len(d.names)
-	if d.content != nil {
-		cost += len(d.content.slots)
-	}
-	if cost > c.limit {
-		d.content, d.names, d.big, cost = nil, nil, true, 1
-	}
-	c.total += cost - d.cost
-	d.cost = cost
-	for c.total > c.limit {
-		if _, _, ok := c.lru.RemoveOldest(); !ok {
-			return
+// overlay gives items with the changes over them, in order.
+func overlay(items iter.Seq[item], over []edit) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		over := over
+		for it := range items {
+			for len(over) > 0 && over[0].key < it.key {
+				if !over[0].gone && !yield(over[0].item) {
+					return
+				}
+				over = over[1:]
+			}
+			if len(over) > 0 && over[0].key == it.key {
+				continue
+			}
+			if !yield(it) {
+				return
+			}
+		}
+		for _, ch := range over {
+			if !ch.gone && !yield(ch.item) {
+				return
+			}
 		}
 	}
+}
+
+// size is what it takes in memory, in bytes, about.
+func (c *content) size() int { return c.base.size() + len(c.over)*changeCost }
+
+// changeCost is a change with its object, in bytes, about.
+const changeCost = 256
+
+func (it item) entry() Entry {
+	name, dir := strings.CutSuffix(it.key, "/")
+	e := Entry{Name: name, Dir: dir}
+	if it.obj != nil {
+		e.Marker, e.Object = dir, *it.obj
+	}
+	return e
+}
+
+func (c *content) entry(name string) (out []Entry) {
+	for _, key := range []string{name, name + "/"} {
+		if it, ok := c.get(key); ok && key != "" {
+			out = append(out, it.entry())
+		}
+	}
+	return out
 }
 
 // split cuts a key below a directory into its first element and what follows

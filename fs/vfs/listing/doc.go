@@ -20,9 +20,23 @@
 // requests an unseen directory.
 // Many such lookups in one directory pay for listing it whole (see effort).
 //
-// ReadDir always lists the directory whole. A ReadDir of several directories
-// below one whose own listing was just read is a walk (find, cp -r, ls -R): then
-// one flat listing of that one fills all directories below it.
+// # Large directories
+//
+// Open gives the entries as they come; ReadDir collects them. One listing of a directory runs at a time (see scan), which its
+// readers follow, and which ends with the last of them. On a distant store what is left is split at guessed names, and the parts
+// are listed at once, as many as pay. Names that it has passed are answered for before it ends.
+//
+// # Walks
+//
+// A ReadDir of the first directory in one that was just read, or of several in a row, is a walk (find, cp -r, ls -R). It is
+// answered by a flat listing of the one above, from the directory asked for on: a request that costs no more than listing that
+// directory, and shows the next ones too. The listing goes on as the walk does: each directory read allows some pages ahead, so
+// that a walk that stops costs a few. Each directory is entered as soon as its last key is passed. On a distant store what is left
+// is shared among several listings, as many as leave each some whole pages.
+//
+// # Memory
+//
+// What a listing showed is kept packed (see table), at 30 to 50 bytes an entry; what this mount changed since lies over it.
 //
 // # Local changes
 //
@@ -54,7 +68,7 @@
 //
 //   - A nil result of Lookup without an error was proved by a listing that began
 //     less than TTL ago, by a local change, or (Stale) before the outage.
-//   - What the cache holds is bounded by Config.MaxEntries, whatever the sizes of
+//   - What the cache holds is bounded by Config.MaxEntries and MaxBytes, whatever the sizes of
 //     directories; a directory that is larger is listed anew each time.
 //   - A flat listing has the prefix of a directory that was listed before, so
 //     no listing leaves the prefixes that callers ask for.

@@ -2,11 +2,12 @@ package listing_test
 
 import (
 	"context"
+	"crypto/md5"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,10 @@ type bucket struct {
 	lists  []string // "prefix" of every page, with a slash-d for the delimiter
 	before func(prefix string, page int) error
 	after  func(prefix string, page int)
+
+	sorted   []string // all keys, nil after a change
+	deaf     bool     // knows no start-after
+	shuffled bool     // lists in another order than that of the keys
 }
 
 func newBucket(keys ...string) *bucket {
@@ -42,7 +47,7 @@ func (b *bucket) put(key string) store.Object {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := store.Object{Key: key, Size: int64(len(key)), ETag: fmt.Sprintf("%q", key)}
-	b.keys[key] = o
+	b.keys[key], b.sorted = o, nil
 	return o
 }
 
@@ -50,6 +55,7 @@ func (b *bucket) remove(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.keys, key)
+	b.sorted = nil
 }
 
 // count gives the pages listed since the last call.
@@ -69,7 +75,11 @@ func (b *bucket) hook(before func(string, int) error, after func(string, int)) {
 
 func (b *bucket) List(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
 	return func(yield func(store.Page, error) bool) {
-		for from, page := "", 0; ; page++ {
+		from := b.order(o.StartAfter)
+		if b.deaf {
+			from = ""
+		}
+		for page := 0; ; page++ {
 			b.mu.Lock()
 			before, after := b.before, b.after
 			b.lists = append(b.lists, prefix+" "+o.Delimiter)
@@ -104,32 +114,48 @@ func (b *bucket) page(prefix, from string, o store.ListOptions) (p store.Page, l
 	if size == 0 {
 		size = 1000
 	}
-	keys := make([]string, 0, len(b.keys))
-	for k := range b.keys {
-		if strings.HasPrefix(k, prefix) {
-			keys = append(keys, k)
-		}
+	if b.sorted == nil {
+		b.sorted = slices.SortedFunc(maps.Keys(b.keys), func(a, c string) int { return strings.Compare(b.order(a), b.order(c)) })
 	}
-	sort.Strings(keys)
-	for _, k := range keys {
-		common := false
-		if i := strings.Index(k[len(prefix):], "/"); o.Delimiter != "" && i >= 0 {
-			k, common = k[:len(prefix)+i+1], true
+	at := 0
+	if start := max(from, prefix); !b.shuffled {
+		at, _ = slices.BinarySearch(b.sorted, start)
+	}
+	common := ""
+	for _, k := range b.sorted[at:] {
+		if !strings.HasPrefix(k, prefix) {
+			if k > prefix && !b.shuffled {
+				break
+			}
+			continue
 		}
-		if from != "" && k <= from || common && slices.Contains(p.Prefixes, k) {
+		dir := false
+		if i := strings.Index(k[len(prefix):], "/"); o.Delimiter != "" && i >= 0 {
+			k, dir = k[:len(prefix)+i+1], true
+		}
+		if from != "" && b.order(k) <= from || dir && k == common {
 			continue
 		}
 		if len(p.Objects)+len(p.Prefixes) == size {
 			p.More = true
 			break
 		}
-		if last = k; common {
+		if last = b.order(k); dir {
+			common = k
 			p.Prefixes = append(p.Prefixes, k)
 		} else {
 			p.Objects = append(p.Objects, b.keys[k])
 		}
 	}
 	return p, last
+}
+
+// order is what keys are listed in the order of.
+func (b *bucket) order(key string) string {
+	if !b.shuffled || key == "" {
+		return key
+	}
+	return fmt.Sprintf("%x", md5.Sum([]byte(key)))
 }
 
 func (*bucket) Head(context.Context, string, store.Cond) (store.Object, error) {

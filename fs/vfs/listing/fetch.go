@@ -2,7 +2,7 @@ package listing
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,8 +28,6 @@ const (
 const probeKey = "p"
 
 func dirKey(dir string) string        { return "d" + dir } // one page or more
-func wholeKey(dir string) string      { return "w" + dir } // all pages
-func flatKey(dir string) string       { return "f" + dir }
 func nameKey(dir, name string) string { return "n" + dir + "\x00" + name }
 
 // flight runs a listing on the index's context, one at a time for a key, and
@@ -48,9 +46,16 @@ func flight[T any](ctx context.Context, x *Index, key string, list func() (T, er
 
 // fetchName lists what answers for one name: the directory, or the name alone.
 func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, error) {
+	c, running, err := x.scanned(ctx, dir, name)
+	if c != nil || err != nil {
+		return c, err
+	}
 	x.mu.Lock()
 	d, pages := x.cache.get(dir), 1
-	if d.big {
+	if running {
+		pages = 0
+	}
+	if d.big && !running {
 		pages = d.lookups.spend(minLookups)
 	}
 	x.mu.Unlock()
@@ -63,19 +68,24 @@ func (x *Index) fetchName(ctx context.Context, dir, name string) (*content, erro
 	return flight(ctx, x, nameKey(dir, name), func() (*content, error) { return x.listName(dir, name) })
 }
 
-// fetchAll lists a whole directory, by itself or with others below the same one.
-func (x *Index) fetchAll(ctx context.Context, dir string) (*content, error) {
-	began := time.Now()
-	c, err := x.fetchWalk(ctx, dir)
-	if c != nil || errors.Is(err, store.ErrTransient) && time.Since(began) > patience {
-		return c, err // a store that has been silent for so long is not asked twice
+// scanned waits for the first page of the scan of a directory that is on its way, and gives what the scan tells of a name. running
+// is false where none is, or it fails.
+func (x *Index) scanned(ctx context.Context, dir, name string) (c *content, running bool, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.scans[dir]
+	if s == nil {
+		return nil, false, nil
 	}
-	whole := func() (*content, error) { return x.listDir(dir, 0) }
-	c, err = flight(ctx, x, dirKey(dir), whole)
-	if c == nil && err == nil { // joined a lookup, whose first page was not all
-		c, err = flight(ctx, x, wholeKey(dir), whole)
+	s.readers++
+	defer s.leave()
+	for s.pages == 0 && !s.finished && err == nil {
+		err = s.await(ctx)
 	}
-	return c, err
+	if running = err == nil && s.err == nil; running {
+		c = s.lookup(name)
+	}
+	return c, running, err
 }
 
 // begin enters a listing; end must follow.
@@ -96,13 +106,21 @@ func (x *Index) end(r *run) {
 	x.wg.Done()
 }
 
+// observe takes the outcome of a listing's request. Called with mu held.
+func (x *Index) observe(began time.Time, err error, p store.Page) {
+	x.health.observe(began, err)
+	if err == nil {
+		x.pace.observe(time.Since(began), len(p.Objects)+len(p.Prefixes))
+	}
+}
+
 // pages lists up to limit pages (0 = all), and tells how many there were and
 // whether that was all.
 func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(began time.Time, p store.Page)) (n int, whole bool, err error) {
 	began := time.Now()
 	for p, err := range x.store.List(x.ctx, prefix, o) {
 		x.mu.Lock()
-		x.health.observe(began, err)
+		x.observe(began, err, p)
 		x.mu.Unlock()
 		if err != nil {
 			return n, false, err
@@ -116,31 +134,23 @@ func (x *Index) pages(prefix string, o store.ListOptions, limit int, add func(be
 	return n, true, x.ctx.Err()
 }
 
-// listDir lists a directory of up to limit pages (0 = any number) and enters it
-// into the cache. Of a larger one it gives nil.
+// listDir lists a directory of up to limit pages and enters it into the cache. Of a larger one it gives nil.
 func (x *Index) listDir(dir string, limit int) (*content, error) {
 	r, err := x.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer x.end(r)
-	c := newContent(r.began)
+	c := newContent(dir, r.began)
+	var items []item
 	n, whole, err := x.pages(dir, store.ListOptions{Delimiter: "/"}, limit, func(_ time.Time, p store.Page) {
-		for _, o := range p.Objects {
-			if rest, in := strings.CutPrefix(o.Key, dir); in {
-				c.add(rest, o)
-			}
-		}
-		for _, sub := range p.Prefixes {
-			if name, _, deep, in := split(dir, sub); in && deep {
-				c.addDir(name)
-			}
-		}
+		items = append(items, pageItems(dir, p, &c.self)...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.took = time.Since(c.at)
+	c.close(newTable(pack(ordered(items))))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d := x.cache.get(dir)
@@ -156,12 +166,41 @@ func (x *Index) listDir(dir string, limit int) (*content, error) {
 	return c, nil
 }
 
+// pageItems gives the items of a page of a directory's listing with the delimiter, and its own marker.
+func pageItems(dir string, p store.Page, self **store.Object) []item {
+	items := make([]item, 0, len(p.Objects)+len(p.Prefixes))
+	for i := range p.Objects {
+		o := &p.Objects[i]
+		if rest, in := strings.CutPrefix(o.Key, dir); in && rest != "" {
+			items = append(items, item{rest, o})
+		} else if in {
+			marker := *o
+			*self = &marker
+		}
+	}
+	for _, sub := range p.Prefixes {
+		if name, _, deep, in := split(dir, sub); in && deep {
+			items = append(items, item{key: name + "/"})
+		}
+	}
+	return ordered(items)
+}
+
+// ordered sorts items, and drops what is there twice.
+func ordered(items []item) []item {
+	byKey := func(a, b item) int { return strings.Compare(a.key, b.key) }
+	if !slices.IsSortedFunc(items, byKey) {
+		slices.SortStableFunc(items, byKey)
+	}
+	return slices.CompactFunc(items, func(a, b item) bool { return a.key == b.key })
+}
+
 // install makes c the content of dir, after the local changes that its listing
 // may have missed. Called with mu held.
 func (x *Index) install(dir string, c *content, r *run) {
 	cacheable := true
 	x.changes.since(r, func(ch change) {
-		if !ch.apply(dir, c, nil) {
+		if !ch.apply(c, nil) {
 			cacheable = false
 		}
 	})
@@ -172,7 +211,7 @@ func (x *Index) install(dir string, c *content, r *run) {
 	if !cacheable || d.content != nil && d.content.at.After(c.at) {
 		return
 	}
-	d.content, d.names, d.big = c, nil, len(c.slots) > pageKeys
+	d.content, d.names, d.big, d.flat = c, nil, c.n > pageKeys, nil
 	x.cache.account(d)
 	x.tellMarker(dir, c.self)
 }
@@ -183,10 +222,8 @@ func (x *Index) tellMarker(dir string, marker *store.Object) {
 	if up == nil || up.content == nil {
 		return
 	}
-	name, _, _, in := split(x.parent(dir), dir)
-	if s := up.content.slots[name]; in && s.dir {
-		s.marker = marker
-		up.content.slots[name] = s
+	if name, _, _, in := split(x.parent(dir), dir); in {
+		up.content.mark(name, marker)
 	}
 }
 
@@ -197,7 +234,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 		return nil, err
 	}
 	defer x.end(r)
-	c, key := newContent(r.began), dir+name
+	c, key := newContent(dir, r.began), dir+name
 	_, whole, err := x.pages(key, store.ListOptions{Delimiter: "/", PageSize: namePage}, 1, func(_ time.Time, p store.Page) {
 		for _, o := range p.Objects {
 			if o.Key == key && name != "" {
@@ -210,7 +247,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 			}
 		}
 	})
-	if err == nil && !whole && !c.slots[name].dir {
+	if _, found := c.get(name + "/"); err == nil && !whole && !found {
 		_, _, err = x.pages(key+"/", store.ListOptions{PageSize: 1}, 1, func(_ time.Time, p store.Page) {
 			for range p.Objects {
 				c.addDir(name)
@@ -224,7 +261,7 @@ func (x *Index) listName(dir, name string) (*content, error) {
 	defer x.mu.Unlock()
 	cacheable := true
 	x.changes.since(r, func(ch change) {
-		if !ch.apply(dir, c, &name) {
+		if !ch.apply(c, &name) {
 			cacheable = false
 		}
 	})

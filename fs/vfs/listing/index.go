@@ -3,6 +3,7 @@ package listing
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +35,10 @@ type Index struct {
 	cache   *cache
 	health  health
 	changes changes
-	flats   map[string]struct{}              // prefixes of the flat listings that run
+	flats   map[string]*flat // the flat listings that run, by their directory
+	scans   map[string]*scan // the listings of whole directories that run
+	pace    pace
+	serial  bool                             // a listing behind a name is not what the store knows, or not in order
 	kept    map[string]map[string]struct{}   // directory -> directories in it that were emptied here
 	gone    *simplelru.LRU[string, struct{}] // directories removed here of late
 	odd     map[string]struct{}              // directories that do not end in a slash: levels' verbatim prefixes
@@ -48,10 +52,11 @@ func New(r store.Reader, cfg Config) *Index {
 	gone, _ := simplelru.NewLRU[string, struct{}](maxGone, nil) // fails for sizes below one only
 	return &Index{
 		store: r, cfg: cfg, ctx: ctx, cancel: cancel,
-		cache:   newCache(cfg.MaxEntries),
+		cache:   newCache(cost{cfg.MaxEntries, cfg.MaxBytes}),
 		health:  health{log: cfg.Log},
 		changes: changes{running: make(map[*run]struct{})},
-		flats:   make(map[string]struct{}),
+		flats:   make(map[string]*flat),
+		scans:   make(map[string]*scan),
 		kept:    make(map[string]map[string]struct{}),
 		gone:    gone,
 		odd:     make(map[string]struct{}),
@@ -72,32 +77,63 @@ func (x *Index) Close() {
 // both, or none (nil), which is proved. dir is a key prefix ending in a slash, or
 // a level's prefix. At most two LISTs for a directory that was not seen, one
 // where it was.
-func (x *Index) Lookup(ctx context.Context, dir, name string) ([]Entry, Fresh, error) {
-	return x.ask(ctx, dir,
-		func(d *directory, now time.Time) *content { return d.known(name, now, x.cfg.TTL) },
-		func(c *content) []Entry { return c.entry(name) },
-		func() (*content, error) { return x.fetchName(ctx, dir, name) })
-}
-
-// ReadDir gives all entries of a directory, sorted by raw name. A prefix without
-// any key is an empty directory.
-func (x *Index) ReadDir(ctx context.Context, dir string) ([]Entry, Fresh, error) {
-	return x.ask(ctx, dir,
+func (x *Index) Lookup(ctx context.Context, dir, name string) (entries []Entry, fresh Fresh, err error) {
+	fresh, err = x.ask(ctx, dir,
 		func(d *directory, now time.Time) *content {
-			if d.content != nil && now.Before(d.content.until(x.cfg.TTL)) {
-				return d.content
+			if c := d.known(name, now, x.cfg.TTL); c != nil {
+				return c
+			}
+			if s := x.scans[dir]; s != nil {
+				return s.lookup(name)
 			}
 			return nil
 		},
-		(*content).entries,
-		func() (*content, error) { return x.fetchAll(ctx, dir) })
+		func(c *content) { entries = c.entry(name) },
+		func() (*content, error) { return x.fetchName(ctx, dir, name) })
+	return entries, fresh, err
+}
+
+// ReadDir gives all entries of a directory, sorted by raw name. A prefix without
+// any key is an empty directory. Directories may be large: see Open.
+func (x *Index) ReadDir(ctx context.Context, dir string) ([]Entry, Fresh, error) {
+	st, err := x.Open(ctx, dir)
+	if err != nil {
+		return nil, Fresh{}, err
+	}
+	defer st.Close()
+	var all []Entry
+	for {
+		some, err := st.Next(ctx)
+		if err != nil {
+			return nil, Fresh{}, err
+		}
+		if len(some) == 0 {
+			break
+		}
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return all, st.Fresh(), nil
+}
+
+// knownDir gives the whole of a directory, where it is known. Called with mu held.
+func (x *Index) knownDir(d *directory, now time.Time) *content {
+	d.read = now
+	if d.content == nil || !now.Before(d.content.until(x.cfg.TTL)) {
+		return nil
+	}
+	if d.flat != nil {
+		d.flat.hit(d.page)
+		d.flat = nil
+	}
+	return d.content
 }
 
 // ask answers from what is known, else from the store, else, in an outage, from
-// what was known. known and read are called with mu held.
+// what was known. known and read are called with mu held. fetch may give no content where it has the answer by itself.
 func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time.Time) *content,
-	read func(*content) []Entry, fetch func() (*content, error),
-) ([]Entry, Fresh, error) {
+	read func(*content), fetch func() (*content, error),
+) (Fresh, error) {
 	began := time.Now()
 	var failed error
 	for try := 0; ; try++ {
@@ -106,32 +142,38 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 		x.noteOdd(dir)
 		d := x.cache.get(dir)
 		if c := known(d, now); c != nil {
-			entries, until := read(c), c.until(x.cfg.TTL)
+			read(c)
+			until := c.until(x.cfg.TTL)
 			x.mu.Unlock()
-			return entries, Fresh{Until: until}, nil
+			return Fresh{Until: until}, nil
 		}
 		old := d.content
 		if old != nil && x.health.serveStale(now, x.cfg.StaleIfDown) {
-			entries, probe := read(old), len(x.changes.running) == 0 && !x.closed
+			read(old)
+			probe := len(x.changes.running) == 0 && !x.closed
 			x.mu.Unlock()
 			if probe {
 				x.group.DoChan(probeKey, func() (any, error) { return x.listDir(dir, 1) })
 			}
-			return entries, Fresh{Until: now.Add(min(x.cfg.TTL, staleTTL)), Stale: true}, nil
+			return Fresh{Until: now.Add(min(x.cfg.TTL, staleTTL)), Stale: true}, nil
 		}
 		x.mu.Unlock()
 		if try > 0 && now.Sub(began) > patience {
-			return nil, Fresh{}, failed // the outage is over, and the time for another try too
+			return Fresh{}, failed // the outage is over, and the time for another try too
 		}
 
 		c, err := fetch()
 		if err == nil {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			return read(c), Fresh{Until: c.until(x.cfg.TTL)}, nil
+			if c == nil {
+				return Fresh{}, nil
+			}
+			read(c)
+			return Fresh{Until: c.until(x.cfg.TTL)}, nil
 		}
 		if old == nil || try > 0 || !errors.Is(err, store.ErrTransient) || !x.waitOutage(ctx, began) {
-			return nil, Fresh{}, err
+			return Fresh{}, err
 		}
 		failed = err
 	}
@@ -221,5 +263,5 @@ func parentOf(key string) string {
 func (x *Index) Entries() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.cache.total
+	return x.cache.total.entries
 }

@@ -8,12 +8,12 @@ func (x *Index) Names(dir string, most int) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	d := x.cache.peek(dir)
-	if d == nil || d.content == nil || len(d.content.slots) > most || !time.Now().Before(d.content.until(x.cfg.TTL)) {
+	if d == nil || d.content == nil || d.content.n > most || !time.Now().Before(d.content.until(x.cfg.TTL)) {
 		return nil
 	}
 	var names []string
-	for _, e := range d.content.entries() {
-		if !e.Dir && e.Object.Size > 0 {
+	for it := range d.content.items() {
+		if e := it.entry(); !e.Dir && e.Object.Size > 0 {
 			names = append(names, e.Name)
 		}
 	}

@@ -36,8 +36,8 @@ func (x *Index) NewDir(dir string) {
 	x.change(change{kind: newDir, key: dir})
 	x.unkeep(dir)
 	d := x.cache.get(dir)
-	if d.content == nil || len(d.content.slots) == 0 {
-		d.content, d.names, d.big = newContent(time.Now()), nil, false
+	if d.content == nil || d.content.n == 0 {
+		d.content, d.names, d.big = newContent(dir, time.Now()), nil, false
 	}
 	x.cache.account(d)
 }
@@ -49,7 +49,7 @@ func (x *Index) DirRemoved(dir string) {
 	defer x.mu.Unlock()
 	// Below an emptied directory nothing is known: rm -r pays no search.
 	d := x.cache.peek(dir)
-	search := d == nil || d.content == nil || len(d.content.slots) > 0
+	search := d == nil || d.content == nil || d.content.n > 0
 	x.change(change{kind: dirRemoved, key: dir})
 	x.gone.Add(dir, struct{}{})
 	x.unkeep(dir)
@@ -79,9 +79,12 @@ func (x *Index) Forget(dir string) {
 		*d = directory{big: d.big, lookups: d.lookups, walks: d.walks, last: d.last, seen: d.seen, cost: d.cost}
 		x.cache.account(d)
 	}
+	if s := x.scans[dir]; s != nil {
+		s.forgot = true
+		delete(x.scans, dir) // who asks from now on does not join it
+	}
 	x.mu.Unlock()
 	x.group.Forget(dirKey(dir))
-	x.group.Forget(wholeKey(dir))
 }
 
 // Keep tells that a directory is to be shown even if no key is below it, until
@@ -102,8 +105,14 @@ func (x *Index) change(ch change) {
 		x.gone.Remove(ch.key)
 		x.above(ch.key, func(dir string) bool { x.gone.Remove(dir); return true })
 	}
+	for _, s := range x.scans {
+		if ch.kind == dirRemoved && strings.HasPrefix(s.c.dir, ch.key) {
+			s.dropped = true
+		}
+		ch.apply(s.c, nil)
+	}
 	if d := x.cache.peek(ch.key); d != nil && d.content != nil {
-		ch.apply(ch.key, d.content, nil)
+		ch.apply(d.content, nil)
 		x.cache.account(d)
 	}
 	x.above(ch.key, func(dir string) bool {
@@ -112,10 +121,10 @@ func (x *Index) change(ch change) {
 			return true
 		}
 		if d.content != nil {
-			ch.apply(dir, d.content, nil)
+			ch.apply(d.content, nil)
 		}
 		for name, c := range d.names {
-			ch.apply(dir, c, &name)
+			ch.apply(c, &name)
 		}
 		x.cache.account(d)
 		return true
@@ -127,7 +136,7 @@ func (x *Index) change(ch change) {
 // has confirmed it, and rmdir may have come in between.
 func (x *Index) keepEmptied(dir string) {
 	if d := x.cache.peek(dir); d != nil && d.content != nil && time.Now().Before(d.content.until(x.cfg.TTL)) &&
-		(len(d.content.slots) > 0 || d.content.self != nil) {
+		(d.content.n > 0 || d.content.self != nil) {
 		return
 	}
 	for up := dir; up != ""; up = parentOf(up) {
@@ -147,6 +156,9 @@ func (x *Index) keep(dir string) {
 			x.kept[up] = make(map[string]struct{})
 		}
 		x.kept[up][name] = struct{}{}
+		if s := x.scans[up]; s != nil {
+			s.c.addDir(name)
+		}
 		if d := x.cache.peek(up); d != nil {
 			if d.content != nil {
 				d.content.addDir(name)

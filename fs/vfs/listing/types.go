@@ -32,7 +32,8 @@ type Fresh struct {
 type Config struct {
 	TTL         time.Duration // how long a listing is believed, from its begin; 0 = 5 s
 	StaleIfDown time.Duration // how long complete listings are served into an outage; 0 = 10 min, < 0 = never
-	MaxEntries  int           // kept in memory over all directories, about 300 bytes each; 0 = 200,000
+	MaxEntries  int           // kept in memory over all directories; 0 = 2,000,000
+	MaxBytes    int           // that they may take, about: 30 to 50 an entry; 0 = 64 MiB
 	Log         *zap.Logger   // nil = none
 }
 
@@ -44,7 +45,10 @@ func (c Config) withDefaults() Config {
 		c.StaleIfDown = 10 * time.Minute
 	}
 	if c.MaxEntries <= 0 {
-		c.MaxEntries = 200_000
+		c.MaxEntries = 2_000_000
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 64 << 20
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()

@@ -73,7 +73,7 @@ func (x *Index) asked(ctx context.Context, prefix string, o store.ListOptions) i
 		for p, err := range x.store.List(ctx, prefix, o) {
 			if ctx.Err() == nil {
 				x.mu.Lock()
-				x.health.observe(began, err)
+				x.observe(began, err, p)
 				x.mu.Unlock()
 			}
 			if !yield(p, err) || err != nil {
