@@ -22,7 +22,7 @@ const (
 	// leastDefault is what is worth having without being asked.
 	leastDefault int64 = 64 << 20
 
-	minMaxBlocks = 400_000
+	minMaxBlocks = 200_000
 	defaultQueue = 8 << 20
 )
 
@@ -35,7 +35,7 @@ type Config struct {
 	KeepFree func(total int64) int64
 	// Queue bounds the bytes that wait to be written; 0 = 8 MiB. Their blocks are the caller's memory.
 	Queue int64
-	// MaxBlocks bounds the number of blocks; 0 = 400,000, or the number of whole blocks that fit twice, if that is more.
+	// MaxBlocks bounds the number of blocks; 0 = 200,000, or the number of whole blocks that fit twice, if that is more.
 	MaxBlocks int
 	// DiskRoom tells what is free for an ordinary user on a directory's disk, and how large that is; nil = ask the system.
 	DiskRoom func(dir string) (free, total int64, err error)

@@ -30,7 +30,7 @@
 //
 // About 50 bytes for each block: 24 in the list of its segment, and 16 in a map that is half to
 // seven eighths full. Config.MaxBlocks bounds their number, so that small blocks
-// in a large store do not cost more than 20 MiB. Besides, Config.Queue bounds the bytes that wait
+// in a large store do not cost more than 11 MiB. Besides, Config.Queue bounds the bytes that wait
 // to be written.
 //
 // # Locks and goroutines
