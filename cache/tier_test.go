@@ -228,3 +228,33 @@ func TestDiskTierBesideReaders(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// BenchmarkSequentialToDisk is BenchmarkSequential with a disk that keeps all of it.
+func BenchmarkSequentialToDisk(b *testing.B) {
+	s := newFake()
+	_, obj := s.put("k", 256*mib)
+	buf := make([]byte, 128<<10)
+	b.SetBytes(obj.Size)
+	dropped, direct := int64(0), int64(0)
+	for b.Loop() {
+		d, err := disk.Open(disk.Config{Dir: b.TempDir(), Owner: "test", Size: 1 << 30})
+		if err != nil {
+			b.Fatal(err)
+		}
+		c := cache.New(s, cache.Config{Memory: 128 * mib, Disk: d})
+		var stream cache.Stream
+		for off := int64(0); ; off += int64(len(buf)) {
+			if _, err := c.ReadAt(b.Context(), obj, &stream, buf, off); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+		c.Close()
+		d.Close()
+		dropped += d.Stats().Dropped
+		direct += d.Stats().Direct
+	}
+	b.ReportMetric(float64(dropped)/float64(b.N), "dropped/op")
+	b.ReportMetric(float64(direct)/float64(b.N), "direct/op")
+}

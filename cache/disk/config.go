@@ -23,7 +23,7 @@ const (
 	leastDefault int64 = 64 << 20
 
 	minMaxBlocks = 200_000
-	defaultQueue = 8 << 20
+	defaultQueue = 16 << 20
 )
 
 // Config are the options of a Store.
@@ -33,7 +33,7 @@ type Config struct {
 	Size  int64  // bounds the bytes of all files; MinSize at least
 	// KeepFree tells what is left free, in bytes, of a disk of so many bytes; nil = nothing.
 	KeepFree func(total int64) int64
-	// Queue bounds the bytes that wait to be written; 0 = 8 MiB. Their blocks are the caller's memory.
+	// Queue bounds the bytes that wait to be written; 0 = 16 MiB. Their blocks are the caller's memory.
 	Queue int64
 	// MaxBlocks bounds the number of blocks; 0 = 200,000, or the number of whole blocks that fit twice, if that is more.
 	MaxBlocks int
@@ -117,6 +117,7 @@ type Stats struct {
 	Read    int64  `json:"read_bytes"`     // of these
 	Written int64  `json:"written"`        // units
 	Wrote   int64  `json:"written_bytes"`  // of these, without headers
+	Direct  int64  `json:"direct"`         // of the units written: past the page cache
 	Carried int64  `json:"carried"`        // units that were written again as their segment went
 	Evicted int64  `json:"evicted"`        // units that went
 	Dropped int64  `json:"dropped"`        // units that were not written: the queue or the disk was full, or failed

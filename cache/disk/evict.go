@@ -87,7 +87,7 @@ func (d *Store) remove(s *segment) {
 		d.complain("a file of the read cache was not removed", err)
 	}
 	if idle {
-		_ = s.file.Close()
+		s.close()
 	}
 }
 
@@ -102,8 +102,8 @@ func (d *Store) carry(s *segment) {
 				continue
 			}
 			h, ok := parseHead(buf)
-			n := headLen(int(r.length))
-			if ok && h.length == int(r.length) && unitID(h.version, h.index, h.page) == r.id && dataIsGood(buf[:n], buf[n:], 0) {
+			n := headLen(int(r.length)) + padding(int(r.length))
+			if ok && h.length == int(r.length) && unitID(h.version, h.index, h.page) == r.id && dataIsGood(buf, buf[n:], 0) {
 				records = append(records, record{id: r.id, header: buf[:n], data: buf[n:]})
 			}
 		}
@@ -143,7 +143,8 @@ func (d *Store) used(s *segment) (groups [][]rec) {
 	slices.SortFunc(hot, func(a, b rec) int { return int(a.off) - int(b.off) })
 	bytes := int64(0)
 	for i, r := range hot {
-		if i == 0 || bytes+recordLen(int(r.length)) > minSegment/2 || len(groups[len(groups)-1]) == maxBatchBlocks {
+		if i == 0 || bytes+recordLen(int(r.length)) > minSegment/2 || len(groups[len(groups)-1]) == maxBatchBlocks ||
+			(r.length == BlockSize) != (hot[i-1].length == BlockSize) {
 			groups, bytes = append(groups, nil), 0
 		}
 		bytes += recordLen(int(r.length))

@@ -26,7 +26,7 @@ func TestSizeIsABound(t *testing.T) {
 		cfg.MaxBlocks = rapid.SampledFrom([]int{0, 60}).Draw(rt, "blocks")
 		d := open(t, cfg)
 		defer func() { d.Close() }()
-		for range rapid.IntRange(1, 16).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
 			o := all[rapid.IntRange(0, len(all)-1).Draw(rt, "object")]
 			switch rapid.IntRange(0, 9).Draw(rt, "step") {
 			case 0:
@@ -40,11 +40,14 @@ func TestSizeIsABound(t *testing.T) {
 			case 2, 3, 4:
 				load(t, d, o)
 			default:
-				load(t, d, o) // as the cache does: what is bad is known then
-				put(t, d, o)
-				if n := load(t, d, o); n != o.blocks() {
-					rt.Fatalf("%d of %d blocks that were just put", n, o.blocks())
+				for _, o := range all[:rapid.IntRange(1, 6).Draw(rt, "objects")] {
+					load(t, d, o) // as the cache does: what is bad is known then
+					put(t, d, o)
+					if n := load(t, d, o); n != o.blocks() {
+						rt.Fatalf("%d of %d blocks that were just put", n, o.blocks())
+					}
 				}
+				put(t, d, o)
 			}
 			if bytes, _ := used(t, cfg.Dir); bytes > cfg.Size {
 				rt.Fatalf("%d bytes, %d allowed", bytes, cfg.Size)
@@ -80,7 +83,11 @@ func TestUsedBlocksStay(t *testing.T) {
 		}
 		stays, young, old := sum(t, d, hot), sum(t, d, passed[58:]), sum(t, d, passed[:48])
 		t.Logf("restarts %v: %d of 32 used blocks, %d of the last 48, %d of the first 384, %d carried", restart, stays, young, old, d.Stats().Carried)
-		if stays < 30 || young < 44 || old > 8 {
+		least := int64(30)
+		if restart {
+			least = 24 // a process that has just begun carries little
+		}
+		if stays < least || young < 44 || old > 8 {
 			t.Errorf("restarts %v: %d of 32 used blocks, %d of the last 48, %d of the first 384", restart, stays, young, old)
 		}
 	}
@@ -147,8 +154,8 @@ func TestFullDisk(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	// A file size limit refuses as a full disk does, in the middle of a write.
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 900_000, Max: limit.Max}); err != nil {
+	// A file size limit refuses as a full disk does, in the middle of a write: the file has more already.
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 600_000, Max: limit.Max}); err != nil {
 		t.Fatal(err)
 	}
 	all := objects(5, 400_000)

@@ -18,15 +18,15 @@ const (
 const formatVersion = 1
 
 const (
-	fileMagic     = "s3lv-blk"
-	fileHeader    = 8 + 4 + 4 + 4 // magic, version, sequence number, crc
-	recordMagic   = 0x31626c33    // "3lb1"
-	recordFixed   = 4 + 16 + 8 + 4
-	maxRecordHead = recordFixed + 4*(BlockSize/PageSize) + 4
-	footerMagic   = "s3lv-idx"
-	footerEntry   = 8 + 4 + 4
-	footerTail    = 8 + 4 + 4 + 4 // magic, number of entries, end of the records, crc
-	pageBit       = 1 << 63       // of the index in a record's header
+	fileMagic   = "s3lv-blk"
+	fileHeader  = 8 + 4 + 4 + 4 // magic, version, sequence number, crc
+	recordMagic = 0x31626c33    // "3lb1"
+	recordFixed = 4 + 16 + 8 + 4
+	alignment   = 4096 // of whole blocks, in memory, in the file and in length: what O_DIRECT may ask for
+	footerMagic = "s3lv-idx"
+	footerEntry = 8 + 4 + 4
+	footerTail  = 8 + 4 + 4 + 4 // magic, number of entries, end of the records, crc
+	pageBit     = 1 << 63       // of the index in a record's header
 )
 
 var le = binary.LittleEndian
@@ -64,13 +64,32 @@ func unitID(v Version, index int64, page bool) uint64 {
 // pages is the number of pages of so many bytes, the last one short or not.
 func pages(length int) int { return (length + PageSize - 1) / PageSize }
 
-// headLen and recordLen are the bytes of a record's header, and of all of it, for a unit of length bytes.
-func headLen(length int) int     { return recordFixed + 4*pages(length) + 4 }
-func recordLen(length int) int64 { return int64(headLen(length) + length) }
+// headLen is the bytes of the header of a unit of length bytes.
+func headLen(length int) int { return recordFixed + 4*pages(length) + 4 }
 
-// appendHead appends the header of data's record: magic, version, index, length, the checksum of each page, and its own.
-func appendHead(dst []byte, v Version, index int64, page bool, data []byte) []byte {
-	start := len(dst)
+// padding is the bytes between header and data: those of a whole block are aligned.
+func padding(length int) int {
+	if length == BlockSize {
+		return alignment - headLen(BlockSize)
+	}
+	return 0
+}
+
+// recordLen is the bytes of a record of a unit of length bytes.
+func recordLen(length int) int64 { return int64(headLen(length) + padding(length) + length) }
+
+// placeFor is where a record can begin, at off or behind it.
+func placeFor(off int64, length int) int64 {
+	if length == BlockSize {
+		return (off + alignment - 1) / alignment * alignment
+	}
+	return off
+}
+
+// headOf makes the header of data's record: magic, version, index, length, the checksum of each page, and its own; with the padding.
+func headOf(v Version, index int64, page bool, data []byte) []byte {
+	n := headLen(len(data))
+	dst := make([]byte, 0, n+padding(len(data)))
 	x := uint64(index)
 	if page {
 		x |= pageBit
@@ -82,7 +101,7 @@ func appendHead(dst []byte, v Version, index int64, page bool, data []byte) []by
 	for off := 0; off < len(data); off += PageSize {
 		dst = le.AppendUint32(dst, crcOf(data[off:min(off+PageSize, len(data))]))
 	}
-	return le.AppendUint32(dst, crcOf(dst[start:]))
+	return le.AppendUint32(dst, crcOf(dst))[:n+padding(len(data))]
 }
 
 // head is what a record's header says.

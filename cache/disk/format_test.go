@@ -56,7 +56,7 @@ func TestLargeStoreOpensSoon(t *testing.T) {
 	d.Close()
 	t.Logf("10 GiB: %d blocks in %d segments, %.1f bytes of memory each, %d KiB in all, opened in %v",
 		st.Blocks, len(d.order), float64(memory)/float64(st.Blocks), memory>>10, took)
-	if st.Blocks < 79_000 || memory > 6<<20 {
+	if st.Blocks < 78_000 || memory > 6<<20 {
 		t.Errorf("%d blocks, %d bytes of memory", st.Blocks, memory)
 	}
 }

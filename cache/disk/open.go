@@ -46,8 +46,8 @@ func Open(cfg Config) (_ *Store, err error) {
 	}
 	d := &Store{
 		cfg: cfg, log: cfg.Log, lock: lock, limit: cfg.Size - cfg.segmentSize() - maxBatch/2,
-		allowance: 2 * cfg.segmentSize(),
-		index:     map[uint64]place{}, segs: map[uint32]*segment{}, complained: map[string]bool{},
+		allowance: 2 * cfg.segmentSize(), direct: true,
+		index: map[uint64]place{}, segs: map[uint32]*segment{}, complained: map[string]bool{},
 		queue: queue{moved: make(chan struct{}), more: make(chan struct{}, 1)},
 	}
 	if err := d.load(); err != nil {
@@ -70,7 +70,7 @@ func (d *Store) load() error {
 		if err != nil || len(s.recs) == 0 || seq == math.MaxUint32 {
 			d.log.Debug("segment of the read cache removed", zap.Uint32("segment", seq), zap.Error(err))
 			if s != nil {
-				_ = s.file.Close()
+				s.close()
 			}
 			if err := os.Remove(packPath(d.cfg.Dir, seq)); err != nil {
 				return err
@@ -194,7 +194,7 @@ func (d *Store) Close() {
 	for _, s := range d.segs {
 		s.gone = true
 		if s.readers == 0 {
-			_ = s.file.Close()
+			s.close()
 		}
 	}
 	d.mu.Unlock()

@@ -15,6 +15,7 @@ type segment struct {
 	path string
 	file *os.File
 	fd   int
+	raw  *os.File // the same, by O_DIRECT; nil = it is not written so
 
 	size    int64 // where the next record goes; the writer's
 	indexed bool  // it had an index when it was opened
@@ -103,18 +104,16 @@ func (s *segment) readFooter(size int64) bool {
 // seen when it is read.
 func (s *segment) scan(size int64) {
 	s.size, s.recs = fileHeader, nil
-	buf := make([]byte, maxRecordHead)
+	buf := make([]byte, headLen(BlockSize))
 	for {
-		n, err := s.file.ReadAt(buf, s.size)
-		if err != nil && err != io.EOF {
-			return
-		}
-		h, ok := parseHead(buf[:n])
+		off := s.size
+		h, ok := s.headAt(buf, off)
 		if !ok {
-			return
+			off = placeFor(s.size, BlockSize)
+			h, ok = s.headAt(buf, off)
 		}
-		r := rec{id: unitID(h.version, h.index, h.page), off: uint32(s.size), length: uint32(h.length), used: s.seq}
-		if r.end() > min(size, 2*maxSegment) {
+		r := rec{id: unitID(h.version, h.index, h.page), off: uint32(off), length: uint32(h.length), used: s.seq}
+		if !ok || r.end() > min(size, 2*maxSegment) {
 			return
 		}
 		s.recs = append(s.recs, r)
@@ -122,13 +121,38 @@ func (s *segment) scan(size int64) {
 	}
 }
 
+// headAt reads the header at off, if there is one.
+func (s *segment) headAt(buf []byte, off int64) (head, bool) {
+	n, err := s.file.ReadAt(buf, off)
+	if err != nil && err != io.EOF {
+		return head{}, false
+	}
+	return parseHead(buf[:n])
+}
+
+// close closes the segment's files.
+func (s *segment) close() {
+	_ = s.file.Close()
+	s.endRaw()
+}
+
+// endRaw ends writing by O_DIRECT.
+func (s *segment) endRaw() {
+	if s.raw != nil {
+		_ = s.raw.Close()
+		s.raw = nil
+	}
+}
+
 // unseal takes the index away again, and what else is behind the records.
 func (s *segment) unseal() error { return s.file.Truncate(s.size) }
 
 // write puts parts behind each other at off.
-func (s *segment) write(parts [][]byte, off int64) error {
+func (s *segment) write(parts [][]byte, off int64) error { return s.writeBy(s.fd, parts, off) }
+
+func (s *segment) writeBy(fd int, parts [][]byte, off int64) error {
 	for len(parts) > 0 {
-		n, err := unix.Pwritev(s.fd, parts[:min(len(parts), maxVec)], off)
+		n, err := unix.Pwritev(fd, parts[:min(len(parts), maxVec)], off)
 		if err == unix.EINTR {
 			continue
 		}

@@ -32,6 +32,7 @@ type Store struct {
 	allowance  int64     // bytes that may be carried: as many as were put, so that each is written twice at most
 	pausedTill time.Time // nothing is written before
 	complained map[string]bool
+	direct     bool // O_DIRECT has not been refused yet
 
 	writer sync.WaitGroup
 }
@@ -139,13 +140,21 @@ func (d *Store) loadRun(v Version, first int64, page bool, bufs [][]byte) int {
 		return 0
 	}
 	bufs = bufs[:len(r.ids)]
-	parts := make([][]byte, 0, 2*len(bufs))
+	parts := make([][]byte, 0, 3*len(bufs))
+	var pad []byte // is read into again and again
 	heads := make([][]byte, len(bufs))
 	rest := r.heads
 	for i, b := range bufs {
 		n := headLen(len(b))
 		heads[i], rest = rest[:n], rest[n:]
-		parts = append(parts, heads[i], b)
+		parts = append(parts, heads[i])
+		if n := padding(len(b)); n > 0 {
+			if pad == nil {
+				pad = make([]byte, n)
+			}
+			parts = append(parts, pad)
+		}
+		parts = append(parts, b)
 	}
 	read := r.seg.read(parts, r.off)
 	good, bytes := 0, 0
@@ -178,7 +187,7 @@ func (d *Store) loadPages(v Version, first int64, bufs [][]byte, size int64) int
 	header := make([]byte, headLen(length))
 	good, bytes := 0, 0
 	if s.read([][]byte{header}, off) && isUnit(header, v, block, false, length) &&
-		s.read(slices.Clone(bufs), off+int64(len(header)+at*PageSize)) {
+		s.read(slices.Clone(bufs), off+int64(len(header)+padding(length)+at*PageSize)) {
 		for i, b := range bufs {
 			if !dataIsGood(header, b, at+i) {
 				break
@@ -219,7 +228,7 @@ func (d *Store) endRead(s *segment, good, bytes int) {
 	d.stats.Read += int64(bytes)
 	d.mu.Unlock()
 	if last {
-		_ = s.file.Close()
+		s.close()
 	}
 }
 

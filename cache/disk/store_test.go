@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/s3levelfs/s3levelfs/cache/disk"
 )
 
@@ -131,6 +133,53 @@ func TestPages(t *testing.T) {
 	}
 	if st := d.Stats(); st.Read != 4096*(1+2+1+24+24+1+1)+904+904 || st.Bad != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestWholeBlocksGoPastThePageCache where the file system has that; short ones never do, and what the disk is behind with.
+func TestWholeBlocksGoPastThePageCache(t *testing.T) {
+	cfg := config(t.TempDir())
+	supported := false
+	if f, err := os.OpenFile(filepath.Join(cfg.Dir, "probe"), os.O_RDWR|os.O_CREATE|unix.O_DIRECT, 0o600); err == nil {
+		supported = true
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := append(objects(20, 100), newObject("large", mib+5), newObject("larger", 2*mib))
+	d := open(t, cfg)
+	put(t, d, all...)
+	st := d.Stats()
+	t.Logf("supported: %v; %d of %d units directly", supported, st.Direct, st.Written)
+	if want := int64(8 + 16); supported && st.Direct != want || !supported && st.Direct != 0 {
+		t.Errorf("%d units were written directly, want %d where it is supported (%v)", st.Direct, want, supported)
+	}
+	cfg.Queue = mib
+	cfg.Dir = t.TempDir()
+	slow := open(t, cfg)
+	hold, held := make(chan struct{}), make(chan struct{}, 1)
+	o := newObject("o", 8*disk.BlockSize)
+	// The first is written alone; then four while seven eighths of the queue are taken, and then the last three.
+	for i := range o.blocks() {
+		b := disk.Block{Version: o.version(slow), Index: i, Data: o.unit(i, false), Done: func() {}}
+		if i == 0 {
+			b.Done = func() { held <- struct{}{}; <-hold }
+		}
+		if !slow.Put(b, nil) {
+			t.Fatal("not taken")
+		}
+		if i == 0 {
+			<-held
+		}
+	}
+	close(hold)
+	slow.Close()
+	if st := slow.Stats(); st.Written != 8 || supported && st.Direct != 4 {
+		t.Errorf("the disk is behind with 4 of 8 units: %+v", st)
+	}
+	d.Close()
+	if n := sum(t, open(t, config(st.Dir)), all); n != blocksOf(all) {
+		t.Errorf("%d of %d blocks in the next process", n, blocksOf(all))
 	}
 }
 

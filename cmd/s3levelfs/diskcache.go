@@ -10,6 +10,9 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
+// diskQueue bounds the bytes of blocks that wait for the disk. Most of them are in the cache in memory as well.
+const diskQueue = 16 << 20
+
 // diskCache is the part of the read cache that outlives a mount, or why there is none.
 type diskCache struct {
 	store *disk.Store // nil = there is none
@@ -45,6 +48,7 @@ func (s *session) openDiskCache(dir, owner string) {
 	}
 	d, err := disk.Open(disk.Config{
 		Dir: dir, Owner: owner, Size: size, KeepFree: spool.KeepFree(s.cfg.CacheKeepFree).Of, Log: log,
+		Queue: min(diskQueue, s.cfg.Memory/8),
 	})
 	if err != nil {
 		s.disk.none = err.Error()
