@@ -258,3 +258,32 @@ func BenchmarkSequentialToDisk(b *testing.B) {
 	b.ReportMetric(float64(dropped)/float64(b.N), "dropped/op")
 	b.ReportMetric(float64(direct)/float64(b.N), "direct/op")
 }
+
+// TestDiskTierHungDisk: a disk that takes nothing any more costs blocks, and readers a moment once, not their bytes.
+func TestDiskTierHungDisk(t *testing.T) {
+	s := newFake()
+	data, obj := s.put("k", 40*mib)
+	hang := make(chan struct{})
+	d, err := disk.Open(disk.Config{
+		Dir: fastDir(t), Owner: "test", Size: 256 * mib, Queue: mib,
+		DiskRoom: func(string) (int64, int64, error) { <-hang; return 1 << 40, 1 << 40, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCache(t, s, cache.Config{Disk: d})
+	for range 2 {
+		if got := readAll(t, c, obj, 128<<10); !bytes.Equal(got, data) {
+			t.Error("bytes differ")
+		}
+	}
+	if st := d.Stats(); st.Dropped == 0 || st.Queued > mib || st.Written != 0 {
+		t.Errorf("%+v", st)
+	}
+	close(hang)
+	c.Close()
+	d.Close()
+	if st := d.Stats(); st.Written == 0 {
+		t.Errorf("what had waited is not kept: %+v", st)
+	}
+}

@@ -35,7 +35,7 @@ type Config struct {
 	KeepFree func(total int64) int64
 	// Queue bounds the bytes that wait to be written; 0 = 16 MiB. Their blocks are the caller's memory.
 	Queue int64
-	// MaxBlocks bounds the number of blocks; 0 = 200,000, or the number of whole blocks that fit twice, if that is more.
+	// MaxBlocks bounds the number of blocks; 0 = 200,000, or a quarter more than the whole blocks that fit, if that is more.
 	MaxBlocks int
 	// DiskRoom tells what is free for an ordinary user on a directory's disk, and how large that is; nil = ask the system.
 	DiskRoom func(dir string) (free, total int64, err error)
@@ -50,7 +50,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Queue = defaultQueue
 	}
 	if c.MaxBlocks <= 0 {
-		c.MaxBlocks = int(max(minMaxBlocks, min(2*c.Size/BlockSize, math.MaxInt32)))
+		c.MaxBlocks = int(max(minMaxBlocks, min(c.Size/BlockSize*5/4, math.MaxInt32)))
 	}
 	if c.DiskRoom == nil {
 		c.DiskRoom = diskRoom

@@ -23,14 +23,15 @@
 //
 // Whole segments go, the oldest first. Of the one that goes, what was read since the younger
 // half of the log began is written again at its end, as long as no more is written so than was put: much as a list in
-// the order of last use would do it. What was read when is kept in memory and written down by Close; kill -9
+// the order of last use would do it. Reads from the cache in memory, or from the kernel's, are
+// not seen here and count for nothing. What was read when is kept in memory and written down by Close; kill -9
 // forgets it, and the order of the log is left.
 //
 // # Memory
 //
-// About 50 bytes for each block: 24 in the list of its segment, and 16 in a map that is half to
+// About 55 bytes for each block: 24 in the list of its segment, and 16 in a map that is half to
 // seven eighths full. Config.MaxBlocks bounds their number, so that small blocks
-// in a large store do not cost more than 11 MiB. Besides, Config.Queue bounds the bytes that wait
+// in a large store do not cost more than 12 MiB. Besides, Config.Queue bounds the bytes that wait
 // to be written.
 //
 // # Locks and goroutines
