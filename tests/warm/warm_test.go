@@ -98,11 +98,8 @@ func TestKilledWhileItReads(t *testing.T) {
 	w := newWorld(t, objects)
 	for round := range 8 {
 		w.mount(t, rig.Identity)
-		kill := sync.OnceFunc(func() {
-			if p, err := os.FindProcess(w.PID()); err == nil {
-				_ = p.Kill()
-			}
-		})
+		daemon := w.PID() // until Kill has waited for it, nobody else's
+		kill := sync.OnceFunc(func() { _ = unix.Kill(daemon, unix.SIGKILL) })
 		var seen atomic.Int32
 		w.proxy.SetJudge(func(r *http.Request) int {
 			if r.Method == http.MethodGet && !r.URL.Query().Has("list-type") && int(seen.Add(1)) > 2+round*5 {
