@@ -31,6 +31,14 @@ func (c *Cache) Add(obj Object, content io.ReaderAt) error {
 			return fmt.Errorf("add %q: %w", obj.Key, err)
 		}
 	}
+	if err := c.addBlocks(v, blocks); err != nil {
+		return err
+	}
+	c.addedToDisk(v, blocks)
+	return nil
+}
+
+func (c *Cache) addBlocks(v version, blocks []*block) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -38,6 +46,9 @@ func (c *Cache) Add(obj Object, content io.ReaderAt) error {
 	}
 	for _, b := range blocks {
 		u := v.unit(b.off, blockSize)
+		if c.cfg.Disk != nil {
+			b.refs++ // addedToDisk's
+		}
 		c.table.add(u, b)
 		c.added.push(u, b.cost())
 	}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/s3levelfs/s3levelfs/cache/disk"
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	// included: attributes for nothing. It is called by fetches, several at a
 	// time, under no lock; nil = nobody.
 	Answered func(store.Object)
+
+	// Disk keeps blocks across restarts; nil = nothing does. Close it after the cache.
+	Disk *disk.Store
 
 	Log *zap.Logger // nil = none
 }

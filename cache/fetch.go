@@ -63,6 +63,7 @@ type fetch struct {
 	buf      []byte // of that piece; nil = not begun
 	held     []*block
 	check    *checker // nil = deliver unchecked
+	tier     tierState
 	progress time.Time
 }
 
@@ -149,6 +150,9 @@ func (c *Cache) fill(ctx context.Context, f *fetch) error {
 		err := c.attempt(ctx, f)
 		broken, ok := errors.AsType[*brokenBody](err)
 		switch {
+		case err == nil && f.next < len(f.pieces): // what follows is on the disk
+			good, try = f.pos, 0
+			continue
 		case !ok: // done, or not a body's failure
 			return err
 		case ctx.Err() != nil:
@@ -182,7 +186,10 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 	watchdog := time.AfterFunc(fetchStall-time.Since(f.progress), func() { cancel(errStalled) })
 	defer watchdog.Stop()
 
-	end := f.pieces[len(f.pieces)-1].end
+	end := c.fromDisk(ctx, f)
+	if f.pos == end {
+		return nil
+	}
 	want := store.Range{Off: f.pos, Len: end - f.pos}
 	if f.whole && f.pos == 0 {
 		want = store.All // without a Range the server tells the checksum
@@ -265,6 +272,7 @@ func (c *Cache) complete(f *fetch) error {
 		}
 	}
 	c.deliver(f)
+	c.toDisk(f)
 	return nil
 }
 
@@ -284,6 +292,7 @@ func (c *Cache) deliver(f *fetch) {
 		if f.once {
 			c.unref(b)
 		} else {
+			c.meantForDisk(f, p.unit, b)
 			c.table.add(p.unit, b)
 		}
 		close(p.done)

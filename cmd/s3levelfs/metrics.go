@@ -56,7 +56,7 @@ func metricsOf(s *mountStatus) []telemetry.Metric {
 	if u.Paused != "" {
 		paused = 1
 	}
-	return []telemetry.Metric{
+	families := []telemetry.Metric{
 		{Name: prefix + "changes", Help: "Changes that are not in the bucket yet, by state.", Label: "state", Values: map[string]float64{
 			"open": float64(u.Open), "queued": float64(u.Queued), "sending": float64(u.Sending), "failed": float64(u.Failed),
 		}},
@@ -77,4 +77,16 @@ func metricsOf(s *mountStatus) []telemetry.Metric {
 		counts("cache_hits_total", "Blocks that were read from the cache.", "", map[string]int64{"": s.Cache.Hits}),
 		counts("cache_misses_total", "Blocks that were not.", "", map[string]int64{"": s.Cache.Misses}),
 	}
+	if d := s.Disk; d != nil {
+		families = append(families,
+			gauge("disk_cache_bytes", "Bytes that the read cache takes on its disk.", float64(d.Bytes)),
+			gauge("disk_cache_size_bytes", "Bytes that it may take.", float64(d.Size)),
+			counts("disk_cache_hits_total", "Blocks that were read from the disk, instead of the store.", "", map[string]int64{"": d.Hits}),
+			counts("disk_cache_written_total", "Blocks that were written to it.", "", map[string]int64{"": d.Written + d.Carried}),
+			counts("disk_cache_lost_total", "Blocks that it has not or no longer, by reason.", "reason", map[string]int64{
+				"evicted": d.Evicted, "dropped": d.Dropped, "bad": d.Bad,
+			}),
+		)
+	}
+	return families
 }

@@ -41,6 +41,7 @@ type session struct {
 	backend  *backend
 	spool    *spool.Spool
 	uploader *uploader.Uploader
+	disk     diskCache
 	cache    *cache.Cache
 	vfs      *vfs.FS
 	notifier *fs.Notifier
@@ -110,6 +111,7 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 		return nil, err
 	}
 	cacheDir := filepath.Join(cfg.CacheBase(), config.Partition(owner))
+	s.openDiskCache(filepath.Join(cacheDir, "blocks"), owner)
 	if err := s.assemble(recovery, cacheDir); err != nil {
 		return nil, err
 	}
@@ -189,7 +191,9 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 		Own: s.ownKey,
 	})
 	s.onClose(known.Close)
-	s.cache = cache.New(s.backend.store, cache.Config{Memory: cfg.Memory, Answered: known.Put, Log: log.Named("cache")})
+	s.cache = cache.New(s.backend.store, cache.Config{
+		Memory: cfg.Memory, Disk: s.disk.store, Answered: known.Put, Log: log.Named("cache"),
+	})
 	s.onClose(s.cache.Close)
 	list := listing.New(s.backend.store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cache"
+	"github.com/s3levelfs/s3levelfs/cache/disk"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 )
 
@@ -33,6 +34,8 @@ type mountStatus struct {
 	Uploads    uploadStatus           `json:"uploads"`
 	Events     map[string]int64       `json:"events,omitempty"` // what has happened to files since the mount, by kind
 	Cache      cache.Stats            `json:"cache"`
+	Disk       *disk.Stats            `json:"disk_cache,omitempty"`    // nil = there is none
+	NoDisk     string                 `json:"no_disk_cache,omitempty"` // why
 	Requests   telemetry.RequestStats `json:"requests"`
 	Kernel     map[string]int64       `json:"kernel"` // what the kernel has asked the mount for, by kind; its caches answer the rest
 	Goroutines int                    `json:"goroutines"`
@@ -174,6 +177,7 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", bytesText(s.SpoolLimit))
 	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
+	writeDiskCache(line, s)
 	line("requests", "%s", countsText(s.Requests.Count))
 	line("kernel", "%s", countsText(s.Kernel))
 	if e := s.Requests.LastError; e != "" {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3levelfs/s3levelfs/cache/disk"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -35,6 +36,35 @@ func TestStatusOfASlowStore(t *testing.T) {
 	if !strings.Contains(human, "4 of 16 requests at a time: the store has asked 12 times to slow down") ||
 		!strings.Contains(script, `"requests":{"window":4,"most":16,"in_flight":3,"throttled":12}`) {
 		t.Errorf("%s\n%s", human, script)
+	}
+}
+
+// The read cache on disk says how full it is, what is wrong with it, or why there is none.
+func TestStatusOfTheDiskCache(t *testing.T) {
+	text := func(s mountStatus) string {
+		var b bytes.Buffer
+		writeStatus(&b, &s)
+		return b.String()
+	}
+	if got := text(mountStatus{NoDisk: "--cache-size 0"}); !strings.Contains(got, "  disk cache   none: --cache-size 0\n") {
+		t.Error(got)
+	}
+	s := mountStatus{Disk: &disk.Stats{Dir: "/d", Size: 10 << 30, Bytes: 3 << 20, Hits: 7}}
+	if got := text(s); !strings.Contains(got, "  disk cache   3.0 MiB of 10 GiB in /d, 7 hits\n") || strings.Contains(got, "keeps nothing") || strings.Contains(got, "changed") {
+		t.Error(got)
+	}
+	s.Disk.Full, s.Disk.Bad = "its disk is full", 2
+	if got := text(s); !strings.Contains(got, "it keeps nothing new: its disk is full\n") || !strings.Contains(got, "2 blocks could not be read or had changed on the disk") {
+		t.Error(got)
+	}
+	values := map[string]float64{}
+	for _, m := range metricsOf(&s) {
+		for label, v := range m.Values {
+			values[m.Name+label] = v
+		}
+	}
+	if values["s3levelfs_disk_cache_hits_total"] != 7 || values["s3levelfs_disk_cache_lost_totalbad"] != 2 || values["s3levelfs_disk_cache_bytes"] != 3<<20 {
+		t.Errorf("%v", values)
 	}
 }
 

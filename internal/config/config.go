@@ -34,11 +34,13 @@ type Config struct {
 	Attrs      string
 
 	// How it caches.
-	CacheDir    string
-	Memory      int64
-	MetadataTTL time.Duration
-	AttrTTL     time.Duration
-	StaleIfDown time.Duration
+	CacheDir      string
+	CacheSize     int64 // AutoSize = by the room on the disk; 0 = none
+	CacheKeepFree KeepFree
+	Memory        int64
+	MetadataTTL   time.Duration
+	AttrTTL       time.Duration
+	StaleIfDown   time.Duration
 
 	// How it writes.
 	StateDir    string
@@ -82,6 +84,9 @@ type KeepFree struct {
 	Percent int
 }
 
+// AutoSize is a size that is found by the room there is.
+const AutoSize int64 = -1
+
 // Mode is a permission mask, written in octal.
 type Mode uint32
 
@@ -124,7 +129,7 @@ func Default() *Config {
 	return &Config{
 		MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
-		Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
+		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -172,13 +177,15 @@ func (c *Config) mountOptions() []Option {
 		mount("umask", modeValue{&c.Umask}, "`MASK` of permission bits that files without a mode of their own do not get, octal"),
 		mount("attrs", enumValue{&c.Attrs, []string{"auto", "exact", "listing"}}, "`HOW` mode, owner and mtime are found: exact (a HEAD a file, once), listing (none), auto = exact in the own prefixes"),
 		mount("cache-dir", stringValue{&c.CacheDir}, "`DIR` for what can be fetched again; default: the user's cache directory"),
+		mount("cache-size", autoSizeValue{&c.CacheSize, 16 << 20, 1 << 50}, "`SIZE` of the read cache on disk, at least 16MiB; auto: a tenth of what is free there, at most 10GiB; 0: none"),
+		mount("cache-keep-free", freeValue{&c.CacheKeepFree, autoCacheFree()}, "what the read cache leaves free on its disk: `SIZE`, a share such as 10%, auto (10% or 5GiB, whichever is less), 0: nothing"),
 		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the read cache in memory, at least 16MiB"),
 		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
 		mount("state-dir", stringValue{&c.StateDir}, "`DIR` for what must not be lost (spool, log, control socket); default: the user's state directory"),
 		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
-		mount("spool-keep-free", freeValue{&c.KeepFree}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
+		mount("spool-keep-free", freeValue{&c.KeepFree, autoFree()}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
 		mount("settle", durationValue{&c.Settle, 0, time.Minute}, "`TIME` after close before an upload starts, so that chmod and rename after close cost nothing"),
 		mount("pin-base", sizeValue{&c.PinBase, 5 << 20, 1 << 50}, "`SIZE` of a stored file up to which a change fetches all of it before close; of larger ones the store copies what is unchanged"),
 		mount("checkpoint", durationValue{&c.Checkpoint, 0, 1000 * time.Hour}, "upload files that stay open every `TIME` also where they are not fsynced; 0: only at an fsync, 2s after it and at most every 30s"),

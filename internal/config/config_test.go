@@ -68,6 +68,7 @@ func TestBadValuesNameTheThing(t *testing.T) {
 		{"enum", map[string]string{"attrs": "maybe"}, nil, "", []string{"--attrs", `"maybe"`, "auto, exact, listing"}},
 		{"size", map[string]string{"memory": "lots"}, nil, "", []string{"--memory", `"lots"`, "512MiB"}},
 		{"size bound", map[string]string{"memory": "1KiB"}, nil, "", []string{"--memory", "16 MiB"}},
+		{"cache size", map[string]string{"cache-size": "1MiB"}, nil, "", []string{"--cache-size", "16 MiB", "auto", "0"}},
 		{"int", nil, map[string]string{"S3LEVELFS_MAX_ATTEMPTS": "0"}, "", []string{"S3LEVELFS_MAX_ATTEMPTS", `"0"`, "1 to 20"}},
 		{"bool", nil, map[string]string{"S3LEVELFS_GUEST": "perhaps"}, "", []string{"S3LEVELFS_GUEST", "perhaps"}},
 		{"umask", map[string]string{"umask": "999"}, nil, "", []string{"--umask", "999", "octal"}},
@@ -98,6 +99,23 @@ func TestBadValuesNameTheThing(t *testing.T) {
 				t.Errorf("error is not one line: %q", err)
 			}
 		})
+	}
+}
+
+func TestCacheSize(t *testing.T) {
+	for text, want := range map[string]int64{"": config.AutoSize, "auto": config.AutoSize, "0": 0, "16MiB": 16 << 20, "20 GiB": 20 << 30} {
+		flags := map[string]string{}
+		if text != "" {
+			flags["cache-size"] = text
+		}
+		l, err := config.Load(config.Sources{Flags: flags, Getenv: env(nil)})
+		if err != nil || l.CacheSize != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	l, err := config.Load(config.Sources{Flags: map[string]string{"cache-keep-free": "0", "spool-keep-free": "auto"}, Getenv: env(nil)})
+	if err != nil || l.CacheKeepFree != (config.KeepFree{}) || l.KeepFree != config.Default().KeepFree || l.KeepFree == config.Default().CacheKeepFree {
+		t.Errorf("%+v, %v", l, err)
 	}
 }
 

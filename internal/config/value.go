@@ -33,7 +33,11 @@ type (
 		p        *int64
 		min, max int64
 	}
-	freeValue     struct{ p *KeepFree }
+	autoSizeValue sizeValue // or auto, or 0
+	freeValue     struct {
+		p    *KeepFree
+		auto KeepFree // what "auto" means
+	}
 	durationValue struct {
 		p        *time.Duration
 		min, max time.Duration
@@ -99,12 +103,37 @@ func (v sizeValue) set(s string) error {
 
 func (v sizeValue) text() string { return strings.ReplaceAll(humanize.IBytes(uint64(*v.p)), " ", "") }
 
+func (v autoSizeValue) set(s string) error {
+	if s == "auto" {
+		*v.p = AutoSize
+		return nil
+	}
+	if n, err := humanize.ParseBytes(s); err == nil && n == 0 {
+		*v.p = 0
+		return nil
+	}
+	if err := sizeValue(v).set(s); err != nil {
+		return fmt.Errorf("%w, nor auto, nor 0", err)
+	}
+	return nil
+}
+
+func (v autoSizeValue) text() string {
+	if *v.p == AutoSize {
+		return "auto"
+	}
+	return sizeValue(v).text()
+}
+
+// autoCacheFree is what a read cache leaves to others if nobody says otherwise: more than a spool, which must not wait for it.
+func autoCacheFree() KeepFree { return KeepFree{Bytes: 5 << 30, Percent: 10} }
+
 // autoFree is what a spool leaves to others if nobody says otherwise.
 func autoFree() KeepFree { return KeepFree{Bytes: 1 << 30, Percent: 5} }
 
 func (v freeValue) set(s string) error {
 	if s == "auto" {
-		*v.p = autoFree()
+		*v.p = v.auto
 		return nil
 	}
 	if share, ok := strings.CutSuffix(s, "%"); ok {
@@ -125,7 +154,7 @@ func (v freeValue) set(s string) error {
 
 func (v freeValue) text() string {
 	switch {
-	case *v.p == autoFree():
+	case *v.p == v.auto:
 		return "auto"
 	case v.p.Percent > 0:
 		return strconv.Itoa(v.p.Percent) + "%"

@@ -1,0 +1,354 @@
+package disk
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+// Block is a unit that is to be kept.
+type Block struct {
+	Version Version
+	Index   int64 // of the unit in the object
+	Page    bool
+	Data    []byte // must not change until Done is called
+	Done    func() // called once, from the writer's goroutine; not where Put returns false
+}
+
+// queue is what waits to be written. Store.mu guards it.
+type queue struct {
+	blocks []Block
+	bytes  int64
+	slow   bool            // somebody has waited in vain; until half of it is written nobody waits
+	moved  chan struct{}   // closed and replaced when some of it is taken out
+	more   chan struct{}   // has an element when something was put in
+	batch  []Block         // that is being written
+	barred map[uint64]bool // units of it that were dropped meanwhile
+}
+
+const (
+	// maxBatch bounds what is written at once, in bytes and in blocks: two buffers each.
+	maxBatch       = 2 << 20
+	maxBatchBlocks = maxVec / 2
+	// pause is how long nothing is written after the disk has refused.
+	pause = 30 * time.Second
+)
+
+// Put hands a block over to be written. Where the queue is full it waits for as long as patience says, which it shortens by that
+// (nil = not at all). It returns false when the block is not taken.
+func (d *Store) Put(b Block, patience *time.Duration) bool {
+	n := int64(len(b.Data))
+	if n == 0 || n > BlockSize {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for !d.closed && d.queue.bytes+n > d.cfg.Queue {
+		if patience == nil || *patience <= 0 || d.queue.slow || d.stats.Full != "" {
+			d.stats.Dropped++
+			return false
+		}
+		d.await(patience)
+	}
+	if d.closed {
+		return false
+	}
+	d.queue.blocks = append(d.queue.blocks, b)
+	d.queue.bytes += n
+	d.wake()
+	return true
+}
+
+// await waits until something is taken out of the queue. Store.mu is held, but not meanwhile.
+func (d *Store) await(patience *time.Duration) {
+	moved, began := d.queue.moved, time.Now()
+	d.mu.Unlock()
+	t := time.NewTimer(*patience)
+	select {
+	case <-moved:
+	case <-t.C:
+	}
+	t.Stop()
+	d.mu.Lock()
+	if *patience -= time.Since(began); *patience <= 0 {
+		d.queue.slow = true
+	}
+}
+
+// wake tells the writer that there is something to do. Store.mu is held.
+func (d *Store) wake() {
+	select {
+	case d.queue.more <- struct{}{}:
+	default:
+	}
+}
+
+// run is the writer.
+func (d *Store) run() {
+	for range d.queue.more {
+		for {
+			batch := d.take()
+			if len(batch) == 0 {
+				break
+			}
+			d.keep(batch)
+			d.taken(batch)
+		}
+		d.mu.Lock()
+		closed := d.closed
+		d.mu.Unlock()
+		if closed {
+			return
+		}
+	}
+}
+
+// take gives what is written next. It stays in the queue's account until it is.
+func (d *Store) take() []Block {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, bytes := 0, 0
+	for n < len(d.queue.blocks) && n < maxBatchBlocks && bytes < int(min(maxBatch, d.cfg.segmentSize()/2)) {
+		bytes += len(d.queue.blocks[n].Data)
+		n++
+	}
+	batch := d.queue.blocks[:n:n]
+	if d.queue.blocks = d.queue.blocks[n:]; len(d.queue.blocks) == 0 {
+		d.queue.blocks = nil
+	}
+	d.queue.batch = batch
+	return batch
+}
+
+// taken takes a batch, which was written or dropped, out of the account.
+func (d *Store) taken(batch []Block) {
+	for _, b := range batch {
+		b.Done()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue.batch, d.queue.barred = nil, nil
+	for _, b := range batch {
+		d.queue.bytes -= int64(len(b.Data))
+	}
+	if d.queue.bytes <= d.cfg.Queue/2 {
+		d.queue.slow = false
+	}
+	close(d.queue.moved)
+	d.queue.moved = make(chan struct{})
+}
+
+// record is what is to be written of a unit.
+type record struct {
+	id     uint64
+	header []byte
+	data   []byte
+}
+
+// keep writes a batch, without what is there already.
+func (d *Store) keep(batch []Block) {
+	records := make([]record, 0, len(batch))
+	for _, b := range d.unknown(batch) {
+		records = append(records, record{
+			id: unitID(b.Version, b.Index, b.Page), data: b.Data,
+			header: headOf(b.Version, b.Index, b.Page, b.Data),
+		})
+	}
+	if len(records) == 0 {
+		return
+	}
+	// Whole blocks behind the others: those lie behind each other then, and are written at once.
+	slices.SortStableFunc(records, func(a, b record) int { return cmp.Compare(len(a.data)/BlockSize, len(b.data)/BlockSize) })
+	n := slices.IndexFunc(records, func(r record) bool { return len(r.data) == BlockSize })
+	if n < 0 {
+		n = len(records)
+	}
+	for _, group := range [][]record{records[:n], records[n:]} {
+		if len(group) > 0 {
+			d.account(group, d.write(group))
+		}
+	}
+}
+
+// account counts records that were written, or not.
+func (d *Store) account(records []record, err error) {
+	if err != nil {
+		d.failed(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.stats.Dropped += int64(len(records))
+		return
+	}
+	d.stats.Full = ""
+	d.stats.Written += int64(len(records))
+	for _, r := range records {
+		d.stats.Wrote += int64(len(r.data))
+	}
+}
+
+// unknown leaves out of a batch what is there already.
+func (d *Store) unknown(batch []Block) []Block {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	blocks := make([]Block, 0, len(batch))
+	for _, b := range batch {
+		if s, _ := d.find(b.Version, b.Index, b.Page, len(b.Data)); s == nil {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
+}
+
+// errPaused is the error of what is not tried.
+var errPaused = errors.New("the disk has refused a moment ago")
+
+// write makes room and appends records, all of whole blocks or none.
+func (d *Store) write(records []record) error {
+	if time.Now().Before(d.pausedTill) {
+		return errPaused
+	}
+	n := int64(alignment + fileHeader + footerTail)
+	for _, r := range records {
+		n += int64(len(r.header) + len(r.data) + footerEntry)
+	}
+	if err := d.makeRoom(n, len(records)); err != nil {
+		return err
+	}
+	d.allowance = min(d.allowance+n, d.limit/2)
+	return d.append(records)
+}
+
+// failed notes that the disk has refused: nothing is written for a while. Each reason is logged once.
+func (d *Store) failed(err error) {
+	if errors.Is(err, errPaused) {
+		return
+	}
+	d.pausedTill = time.Now().Add(pause)
+	reason := "its disk fails"
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, errNoRoom) {
+		reason = "its disk is full"
+	}
+	d.mu.Lock()
+	d.stats.Full = reason
+	d.mu.Unlock()
+	if !d.complained[reason] {
+		d.complained[reason] = true
+		d.log.Warn("the read cache on disk keeps nothing new: "+reason, zap.String("dir", d.cfg.Dir), zap.Error(err))
+	}
+}
+
+// append writes records, all of whole blocks or none, behind the active segment's, or into a new one, and enters them into the
+// index.
+func (d *Store) append(records []record) error {
+	n, parts := int64(0), make([][]byte, 0, 2*len(records))
+	for _, r := range records {
+		n += int64(len(r.header) + len(r.data))
+		parts = append(parts, r.header, r.data)
+	}
+	if d.active != nil && d.active.size+alignment+n > d.cfg.segmentSize() {
+		if err := d.seal(d.active); err != nil {
+			return err
+		}
+	}
+	if d.active == nil {
+		if err := d.begin(); err != nil {
+			return err
+		}
+	}
+	s := d.active
+	off := placeFor(s.size, len(records[0].data))
+	if err := d.writeAt(s, parts, off, len(records[0].data) == BlockSize); err != nil {
+		if terr := s.unseal(); terr != nil {
+			// What is behind the records could be taken for some after a crash, which their checksums allow: it is right.
+			d.log.Debug("segment not cut", zap.Error(terr))
+		}
+		return err
+	}
+	spoil(s, d.enter(s, records, off))
+	return nil
+}
+
+// writeAt writes whole blocks past the kernel's page cache as long as the disk keeps pace: that costs a third of the CPU time, and no page that
+// somebody else needs. While many wait, the page cache takes what the disk does not.
+func (d *Store) writeAt(s *segment, parts [][]byte, off int64, whole bool) error {
+	d.mu.Lock()
+	behind := d.queue.bytes > d.cfg.Queue/4*3
+	d.mu.Unlock()
+	if !whole || behind || !d.direct {
+		return s.write(parts, off)
+	}
+	if s.raw == nil {
+		f, err := os.OpenFile(s.path, os.O_WRONLY|unix.O_DIRECT|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			d.direct = false // not on this file system
+			return s.write(parts, off)
+		}
+		s.raw = f
+	}
+	err := s.writeBy(int(s.raw.Fd()), slices.Clone(parts), off)
+	if errors.Is(err, unix.EINVAL) { // another alignment is asked for
+		d.direct = false
+		return s.write(parts, off)
+	}
+	if err == nil {
+		d.mu.Lock()
+		d.stats.Direct += int64(len(parts)) / 2
+		d.mu.Unlock()
+	}
+	return err
+}
+
+// enter makes records that were written known, but for those that were dropped meanwhile: it tells where these are.
+func (d *Store) enter(s *segment, records []record, off int64) (dropped []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := s.cost()
+	for _, r := range records {
+		at := uint32(len(s.recs))
+		s.recs = append(s.recs, rec{id: r.id, off: uint32(off), length: uint32(len(r.data)), used: s.seq})
+		if d.queue.barred[r.id] {
+			dropped = append(dropped, off)
+		} else {
+			d.index[r.id] = place{s.seq, at}
+		}
+		off += int64(len(r.header) + len(r.data))
+	}
+	s.size = off
+	d.bytes += s.cost() - before
+	return dropped
+}
+
+// begin makes the next active segment.
+func (d *Store) begin() error {
+	s, err := newSegment(d.cfg.Dir, d.newest+1)
+	if err != nil {
+		return err
+	}
+	d.newest++
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.segs[s.seq] = s
+	d.order = append(d.order, s.seq)
+	d.active = s
+	d.bytes += s.cost()
+	return nil
+}
+
+// seal ends a segment. One whose index cannot be written is read header by header next time.
+func (d *Store) seal(s *segment) error {
+	d.mu.Lock()
+	if s == d.active {
+		d.active = nil
+	}
+	footer := appendFooter(make([]byte, 0, footerLen(len(s.recs))), s.recs, s.size)
+	d.mu.Unlock()
+	s.endRaw()
+	return s.write([][]byte{footer}, s.size)
+}
