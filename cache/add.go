@@ -37,12 +37,19 @@ func (c *Cache) Add(obj Object, content io.ReaderAt) error {
 		return fs.ErrClosed
 	}
 	for _, b := range blocks {
-		u := v.unit(b.off, blockSize)
-		c.table.add(u, b)
-		c.added.push(u, b.cost())
+		if !c.admit(b.cost(), false) { // who reads comes first
+			c.buffers.put(b.data)
+			continue
+		}
+		id := unitAt(b.off, blockSize)
+		c.table.add(v.versionKey, id, b)
+		c.added.push(addedUnit{v.versionKey, id, b.cost()})
 	}
 	for c.added.bytes > c.cfg.Memory/addShare {
-		c.table.remove(c.added.pop())
+		x := c.added.pop()
+		if b := c.table.find(x.version, x.id); b != nil {
+			c.table.remove(b)
+		}
 	}
 	return nil
 }
@@ -55,22 +62,23 @@ type added struct {
 }
 
 type addedUnit struct {
-	unit unit
-	cost int64
+	version versionKey
+	id      unitID
+	cost    int64
 }
 
-func (a *added) push(u unit, cost int64) {
+func (a *added) push(u addedUnit) {
 	if a.first > len(a.units)/2 {
 		a.units, a.first = append(a.units[:0:0], a.units[a.first:]...), 0
 	}
-	a.units = append(a.units, addedUnit{u, cost})
-	a.bytes += cost
+	a.units = append(a.units, u)
+	a.bytes += u.cost
 }
 
-func (a *added) pop() unit {
+func (a *added) pop() addedUnit {
 	x := a.units[a.first]
 	a.units[a.first] = addedUnit{}
 	a.first++
 	a.bytes -= x.cost
-	return x.unit
+	return x
 }

@@ -31,9 +31,17 @@
 // object's checksum or MD5 ETag before a byte is delivered; a mismatch is
 // fetched once more, then is ErrCorrupt.
 //
+// # Memory
+//
+// Config.Memory is a ceiling: one account has all that is cached, that readers hold and that requests may still bring.
+// Cached blocks make room; then readahead in flight that nobody waits for is ended; then readers wait, in the order
+// of coming, holding nothing meanwhile (see budget). A reader never fails for want of memory.
+// Blocks that a sequential reader of a large object is through with go first: the kernel has them.
+//
 // # Readahead
 //
-// window decides what to fetch; it is a pure state machine, one for each Stream. Its
+// window decides what to fetch; it is a pure state machine, one for each Stream, that knows sequential,
+// backward, strided and random reads. Its
 // size is bounded by Config.Readahead divided by the streams that were
 // active in the last 10 s.
 //

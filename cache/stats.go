@@ -12,13 +12,17 @@ type Stats struct {
 	Corrupt      int64 // answers that did not match their checksum
 	Evicted      int64 // blocks that had to make room
 
+	Waited  int64 // readers that had to wait for memory
+	Dropped int64 // readaheads that were given up for them
+
 	InFlight int   // GETs running
 	Blocks   int   // cached
 	Bytes    int64 // cached, overhead included
+	Held     int64 // bytes of the budget that are in use: cached, in flight, being read
 }
 
 type counters struct {
-	hits, misses, gets, fetched, served, resumed, corrupt atomic.Int64
+	hits, misses, gets, fetched, served, resumed, corrupt, dropped atomic.Int64
 }
 
 // Stats returns the counters.
@@ -29,6 +33,7 @@ func (c *Cache) Stats() Stats {
 		Hits: c.count.hits.Load(), Misses: c.count.misses.Load(),
 		Gets: c.count.gets.Load(), Fetched: c.count.fetched.Load(), Served: c.count.served.Load(),
 		Resumed: c.count.resumed.Load(), Corrupt: c.count.corrupt.Load(), Evicted: c.table.evicted,
-		InFlight: c.inFlight, Blocks: c.table.lru.Len(), Bytes: c.table.bytes,
+		Waited: c.budget.waits, Dropped: c.count.dropped.Load(),
+		InFlight: c.inFlight, Blocks: c.table.recent.n + c.table.spent.n, Bytes: c.table.bytes(), Held: c.budget.used,
 	}
 }
