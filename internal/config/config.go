@@ -172,7 +172,7 @@ func (c *Config) mountOptions() []Option {
 		mount("umask", modeValue{&c.Umask}, "`MASK` of permission bits that files without a mode of their own do not get, octal"),
 		mount("attrs", enumValue{&c.Attrs, []string{"auto", "exact", "listing"}}, "`HOW` mode, owner and mtime are found: exact (a HEAD a file, once), listing (none), auto = exact in the own prefixes"),
 		mount("cache-dir", stringValue{&c.CacheDir}, "`DIR` for what can be fetched again; default: the user's cache directory"),
-		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the read cache in memory, at least 16MiB"),
+		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the memory to work with, at least 16MiB: half of it is the read cache"),
 		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
