@@ -129,6 +129,7 @@ func (c *Cache) Close() {
 	c.mu.Lock()
 	c.table.purge()
 	c.mu.Unlock()
+	c.buffers.close()
 }
 
 // ReadAt reads len(p) bytes at off of the version obj, fewer with io.EOF at its

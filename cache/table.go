@@ -94,8 +94,8 @@ func (l *blockList) remove(b *block) {
 }
 
 // spentShare is the part of the table that blocks may have which a sequential reader is through with: the kernel has
-// them. An eighth is enough for a second reader close behind and for what the kernel asks for out of order.
-const spentShare = 8
+// them. A sixteenth is enough for a second reader close behind and for what the kernel asks for out of order.
+const spentShare = 16
 
 // table is the table of all units, and the order in which the cached ones go: first what sequential readers are
 // through with, then the least recently used. Cache.mu guards it.

@@ -6,8 +6,8 @@ func TestMemoryLimit(t *testing.T) {
 	const mib = 1 << 20
 	for _, tt := range []struct {
 		memory int64
-		live  uint64
-		want  int64
+		live   uint64
+		want   int64
 	}{
 		{256 * mib, 0, 286 * mib},
 		{256 * mib, 200 * mib, 286 * mib},

@@ -62,7 +62,7 @@ func mount(c *cli.Context) error {
 	if err := ready.ok(); err != nil {
 		s.log.Warn("the command that started the mount has gone")
 	}
-	go boundMemory(ctx, cfg.Memory)
+	go boundMemory(ctx, cfg.Memory-cacheMemory(cfg.Memory)) // the cache's blocks are not the collector's
 	return s.serve(ctx, stop)
 }
 
