@@ -80,6 +80,7 @@ type Cache struct {
 	fetches sync.WaitGroup
 	buffers bufferPool
 	active  activeStreams
+	pace    pace
 	count   counters
 
 	mu       sync.Mutex

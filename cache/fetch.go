@@ -218,8 +218,7 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 	if f.whole && f.pos == 0 {
 		want = store.All // without a Range the server tells the checksum
 	}
-	c.count.gets.Add(1)
-	body, got, err := c.store.Get(ctx, f.v.key, want, f.v.cond)
+	body, got, err := c.open(ctx, f.v.key, want, f.v.cond)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errStalled) {
 			return &store.Error{Op: "get", Key: f.v.key, Kind: store.ErrTransient, Err: errStalled}

@@ -6,6 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	Hits, Misses int64 // blocks found, and blocks waited for
 	Gets         int64 // GET requests
+	Hedged       int64 // of them second ones, as the first had no answer in time
 	Fetched      int64 // bytes that GETs brought
 	Served       int64 // bytes that readers got
 	Resumed      int64 // bodies that broke and were resumed
@@ -22,7 +23,7 @@ type Stats struct {
 }
 
 type counters struct {
-	hits, misses, gets, fetched, served, resumed, corrupt, dropped atomic.Int64
+	hits, misses, gets, fetched, served, resumed, corrupt, dropped, hedged atomic.Int64
 }
 
 // Stats returns the counters.
@@ -33,7 +34,7 @@ func (c *Cache) Stats() Stats {
 		Hits: c.count.hits.Load(), Misses: c.count.misses.Load(),
 		Gets: c.count.gets.Load(), Fetched: c.count.fetched.Load(), Served: c.count.served.Load(),
 		Resumed: c.count.resumed.Load(), Corrupt: c.count.corrupt.Load(), Evicted: c.table.evicted,
-		Waited: c.budget.waits, Dropped: c.count.dropped.Load(),
+		Hedged: c.count.hedged.Load(), Waited: c.budget.waits, Dropped: c.count.dropped.Load(),
 		InFlight: c.inFlight, Blocks: c.table.recent.n + c.table.spent.n, Bytes: c.table.bytes(), Held: c.budget.used,
 	}
 }
