@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.uber.org/zap"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -43,6 +44,10 @@ type Config struct {
 	// included: attributes for nothing. It is called by fetches, several at a
 	// time, under no lock; nil = nobody.
 	Answered func(store.Object)
+
+	// Corrupted is told a version, by key and ETag, whose bytes were delivered in part before they were found to be
+	// wrong, so that nobody keeps them; nil = nobody. It is called under no lock, by a reader.
+	Corrupted func(key, etag string)
 
 	Log *zap.Logger // nil = none
 }
@@ -90,7 +95,12 @@ type Cache struct {
 	ahead    []*fetch // readahead that runs, the oldest first
 	inFlight int      // fetches running
 	closed   bool
-	serial   uint64 // the last one given to a version without an ETag
+
+	verifiers  map[versionKey]*verifier
+	facts      *simplelru.LRU[versionKey, fact]
+	unverified int64 // versions of facts that are
+
+	serial uint64 // the last one given to a version without an ETag
 }
 
 // New makes a cache. Close it.
@@ -116,6 +126,12 @@ func New(r store.Reader, cfg Config) *Cache {
 		ctx: ctx, cancel: cancel,
 		budget: budget{limit: cfg.Memory},
 	}
+	c.verifiers = map[versionKey]*verifier{}
+	c.facts, _ = simplelru.NewLRU(factsMost, func(_ versionKey, state fact) {
+		if state == unverified {
+			c.unverified--
+		}
+	}) // an error only for a size that is not positive
 	c.table = newTable(cfg.Memory/8*tableShare, c.unref)
 	return c
 }
@@ -127,6 +143,7 @@ func (c *Cache) Close() {
 	c.mu.Unlock()
 	c.cancel()
 	c.fetches.Wait()
+	c.dropPending(true)
 	c.mu.Lock()
 	c.table.purge()
 	c.mu.Unlock()
@@ -174,24 +191,19 @@ func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (
 
 // serve carries a plan out.
 func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off int64) (n int, err error) {
-	r := request{v: v, plan: plan, pos: off}
-	var few [10]part // a read of 1 MiB that is not aligned has 9 blocks
-	for r.pos < plan.read.end {
-		parts, claim, err := c.gather(&r, few[:0])
-		if err != nil {
-			return n, err
-		}
-		if claim != nil {
-			if err := c.wait(ctx, claim); err != nil {
-				return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
-			}
-			r.claim = claim
-			continue
-		}
-		n, err = c.copyParts(ctx, &r, parts, p, off)
-		if err != nil {
-			return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
-		}
+	f, err := c.verifying(v, plan)
+	if plan.unit == pageSize {
+		f = nil // a random read is no part of the run
+	}
+	if err == nil && f != nil && plan.read.end > v.size-tailSize {
+		err = c.finish(ctx, f)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read %q at %d: %w", v.key, off, err)
+	}
+	r := request{v: v, plan: plan, pos: off, verifier: f}
+	if n, err = c.read(ctx, &r, p); err != nil {
+		return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
 	}
 	c.count.served.Add(int64(n))
 	if n < len(p) {
@@ -200,21 +212,51 @@ func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off i
 	return n, nil
 }
 
-// copyParts copies parts to where they belong in p, which begins at off of the object, and gives them back.
-func (c *Cache) copyParts(ctx context.Context, r *request, parts []part, p []byte, off int64) (n int, err error) {
+// read reads r.read into p; nil = it is only verified.
+func (c *Cache) read(ctx context.Context, r *request, p []byte) (n int, err error) {
+	var few [10]part // a read of 1 MiB that is not aligned has 9 blocks
+	for r.pos < r.read.end {
+		parts, claim, err := c.gather(r, few[:0])
+		if err != nil {
+			return int(r.pos - r.read.off), err
+		}
+		if claim != nil {
+			c.dropPending(false)
+			if err := c.wait(ctx, claim); err != nil {
+				return int(r.pos - r.read.off), err
+			}
+			r.claim = claim
+			continue
+		}
+		if err = c.copyParts(ctx, r, parts, p); err != nil {
+			return int(r.pos - r.read.off), err
+		}
+	}
+	return int(r.pos - r.read.off), nil
+}
+
+// copyParts copies parts to where they belong in p, and gives them back.
+func (c *Cache) copyParts(ctx context.Context, r *request, parts []part, p []byte) (err error) {
 	for i := range parts {
 		var b *block
 		if b, err = c.await(ctx, &parts[i]); err != nil {
 			break
 		}
-		r.pos += int64(copy(p[r.pos-off:r.read.end-off], b.data[r.pos-b.off:]))
+		if r.verifier != nil {
+			c.feed(ctx, r.verifier, b)
+		}
+		if p == nil {
+			r.pos = min(b.ends(), r.read.end)
+			continue
+		}
+		r.pos += int64(copy(p[r.pos-r.read.off:r.read.len()], b.data[r.pos-b.off:]))
 	}
 	var through span
 	if r.spend {
 		through = span{r.read.off, r.pos}
 	}
 	c.release(parts, through) // a fetch is the cache's: it outlives the reader that started it
-	return int(r.pos - off), err
+	return err
 }
 
 // plan asks the stream's window what to fetch for a read, and has the readahead

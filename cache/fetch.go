@@ -71,6 +71,7 @@ type fetch struct {
 	waiters  int   // of pieces not delivered yet
 	reserved int64 // of the budget: what is not a block yet
 	ended    bool  // nobody wants it any more
+	noted    bool  // it is remembered whether the bytes are verified
 
 	pos      int64  // next byte to come
 	next     int    // index of the piece that it falls into
@@ -302,6 +303,14 @@ func (c *Cache) complete(f *fetch) error {
 func (c *Cache) deliver(f *fetch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !f.noted {
+		f.noted = true
+		if _, known := c.facts.Peek(f.v.versionKey); f.check != nil {
+			c.note(f.v.versionKey, verified)
+		} else if !known {
+			c.note(f.v.versionKey, unverified)
+		}
+	}
 	first := f.next - len(f.held)
 	for i, b := range f.held {
 		p := &f.pieces[first+i]

@@ -15,6 +15,8 @@ type request struct {
 	pos   int64  // the next byte to be had
 	began bool   // readahead was asked for
 	claim *claim // room that this reader has waited for; nil = none
+
+	verifier *verifier // of the version; nil = none
 }
 
 // part is one unit that a read needs: a cached block, or a piece in flight until
@@ -196,6 +198,12 @@ func (e *entry) lookup(pos int64) part {
 func (c *Cache) collect(e *entry, r *request, parts []part) []part {
 	for pos := r.pos; pos < r.read.end; {
 		p := e.lookup(pos)
+		if r.verifier != nil { // it adds up blocks
+			s := e.units[unitAt(pos, blockSize)]
+			if p = (part{block: s.block}); s.block == nil {
+				p.piece = s.piece
+			}
+		}
 		switch {
 		case p.block != nil:
 			p.block.refs++

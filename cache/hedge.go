@@ -131,6 +131,7 @@ func (c *Cache) open(ctx context.Context, key string, want store.Range, cond sto
 			_ = body.Close() // it came too late
 		}
 		body, obj, err = r.body, r.obj, nil
+		context.AfterFunc(ctx, cancelSecond)
 	} else {
 		cancelSecond()
 	}

@@ -13,8 +13,9 @@ type Stats struct {
 	Corrupt      int64 // answers that did not match their checksum
 	Evicted      int64 // blocks that had to make room
 
-	Waited  int64 // readers that had to wait for memory
-	Dropped int64 // readaheads that were given up for them
+	Unverified int64 // versions read, of the latest few thousand, that nothing vouches for but the connection
+	Waited     int64 // readers that had to wait for memory
+	Dropped    int64 // readaheads that were given up for them
 
 	InFlight int   // GETs running
 	Blocks   int   // cached
@@ -34,7 +35,7 @@ func (c *Cache) Stats() Stats {
 		Hits: c.count.hits.Load(), Misses: c.count.misses.Load(),
 		Gets: c.count.gets.Load(), Fetched: c.count.fetched.Load(), Served: c.count.served.Load(),
 		Resumed: c.count.resumed.Load(), Corrupt: c.count.corrupt.Load(), Evicted: c.table.evicted,
-		Hedged: c.count.hedged.Load(), Waited: c.budget.waits, Dropped: c.count.dropped.Load(),
+		Unverified: c.unverified, Hedged: c.count.hedged.Load(), Waited: c.budget.waits, Dropped: c.count.dropped.Load(),
 		InFlight: c.inFlight, Blocks: c.table.recent.n + c.table.spent.n, Bytes: c.table.bytes(), Held: c.budget.used,
 	}
 }

@@ -93,6 +93,9 @@ func (l *blockList) remove(b *block) {
 	l.n--
 }
 
+// spentLeast is what they may have in a small table.
+const spentLeast = 2 << 20
+
 // spentShare is the part of the table that blocks may have which a sequential reader is through with: the kernel has
 // them. A sixteenth is enough for a second reader close behind and for what the kernel asks for out of order.
 const spentShare = 16
@@ -190,7 +193,7 @@ func (t *table) spend(b *block) {
 	}
 	t.recent.remove(b)
 	t.spent.push(b)
-	for t.spent.bytes > t.budget/spentShare {
+	for t.spent.bytes > max(t.budget/spentShare, min(spentLeast, t.budget/2)) {
 		t.evict()
 	}
 }

@@ -7,15 +7,16 @@ func (s span) len() int64 { return s.end - s.off }
 
 // plan is what a read needs and what is worth fetching with it.
 type plan struct {
-	read  span   // what the reader waits for
-	fetch span   // contains read; what of it is missing is fetched now
-	unit  int64  // blockSize or pageSize: in what units fetch and ahead are aligned and cached
-	whole bool   // fetch is the whole object: worth checking
-	ahead []span // fetched for later reads, the first of them first
-	most  int64  // bytes of one request of ahead; 0 = Config.MaxRange
-	front int64  // everything from fetch to here was asked for; 0 = nothing
-	spend bool   // what was read is not expected to be read again
-	once  bool   // what is fetched is not kept
+	read   span   // what the reader waits for
+	fetch  span   // contains read; what of it is missing is fetched now
+	unit   int64  // blockSize or pageSize: in what units fetch and ahead are aligned and cached
+	whole  bool   // fetch is the whole object: worth checking
+	ahead  []span // fetched for later reads, the first of them first
+	most   int64  // bytes of one request of ahead; 0 = Config.MaxRange
+	front  int64  // everything from fetch to here was asked for; 0 = nothing
+	spend  bool   // what was read is not expected to be read again
+	verify bool   // a run from the object's beginning, which goes on
+	once   bool   // what is fetched is not kept
 }
 
 // window decides what to fetch for the reads of one handle. It is a pure state
@@ -40,6 +41,7 @@ type plan struct {
 // next one when so much has been read.
 type window struct {
 	started bool
+	from0   bool  // the run began at the object's beginning
 	next    int64 // end of the furthest read of the run
 	streak  int   // reads in a row near next
 	size    int64 // bytes to have ahead; 0 = not sequential
@@ -92,6 +94,7 @@ func (w *window) plan(off, n, size, limit int64) plan {
 	case w.size > 0:
 		w.extend(&p, size, limit)
 		p.spend, p.front = size > wholeSize, w.front
+		p.verify = w.from0 && w.next > firstRange/2
 	default:
 		w.steps.extend(&p, size, limit)
 	}
@@ -107,14 +110,15 @@ func (w *window) observe(read span) {
 			w.streak++
 			w.next = read.end
 		}
-		if w.size == 0 && w.streak >= sequentialAfter {
+		w.from0 = w.from0 || read.off == 0 // the kernel's reads overtake each other
+		if w.size == 0 && (w.streak >= sequentialAfter || read.off == 0 && !w.steps.backward()) {
 			w.size = firstRange
 		}
 		return
 	}
 	*w = window{started: true, next: read.end, steps: w.steps}
 	if read.off == 0 && !w.steps.backward() {
-		w.size = firstRange
+		w.size, w.from0 = firstRange, true
 	}
 }
 

@@ -190,7 +190,10 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 		Own: s.ownKey,
 	})
 	s.onClose(known.Close)
-	s.cache = cache.New(s.backend.store, cache.Config{Memory: cacheMemory(cfg.Memory), Answered: known.Put, Log: log.Named("cache")})
+	s.cache = cache.New(s.backend.store, cache.Config{
+		Memory: cacheMemory(cfg.Memory), Answered: known.Put, Log: log.Named("cache"),
+		Corrupted: func(key, etag string) { s.vfs.Corrupted(key, etag) }, // nobody reads before there is a vfs
+	})
 	s.onClose(s.cache.Close)
 	list := listing.New(s.backend.store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)

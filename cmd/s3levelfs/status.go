@@ -172,6 +172,12 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", bytesText(s.SpoolLimit))
 	}
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
+	if n := s.Cache.Unverified; n > 0 {
+		line("unverified", "%s read that the store has no checksum of: %s says which", plural(int(n), "file"), "user.s3levelfs.verified")
+	}
+	if n := s.Cache.Corrupt; n > 0 {
+		line("corrupt", "%d answers did not match the store's checksum: fetched again, or EIO; see the log", n)
+	}
 	var kinds []string
 	for k, n := range s.Requests.Count {
 		kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
