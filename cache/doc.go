@@ -29,7 +29,9 @@
 //
 // An answer that covers a whole object of at most 8 MiB is checked against the
 // object's checksum or MD5 ETag before a byte is delivered; a mismatch is
-// fetched once more, then is ErrCorrupt.
+// fetched once more, then is ErrCorrupt. A request whose answer is late is sent a second time (see pace).
+//
+// Larger objects that are read from their beginning are verified as they are read: see verifier.
 //
 // # Memory
 //
@@ -47,9 +49,9 @@
 //
 // # Locks and goroutines
 //
-//	Stream.mu, Cache.mu: never held together, neither over a store call
+//	verifier.mu < Cache.mu; Stream.mu and all others are leaves; none is held over a store call
 //
-// Every goroutine is a fetch; Close ends and awaits them. Block buffers are
+// Every goroutine is a fetch, a second request or the HEAD of a verification; Close ends and awaits them. Block buffers are
 // counted by reference and reused: a buffer goes back to the pool when it is
 // neither cached nor being read.
 package cache
