@@ -177,3 +177,16 @@ func TestScanLeavesWhatIsRead(t *testing.T) {
 		t.Errorf("%d requests for what was cached before the scan", n)
 	}
 }
+
+// TestReadLargerThanTheMemory: it comes in pieces.
+func TestReadLargerThanTheMemory(t *testing.T) {
+	s := newFake()
+	data, obj := s.put("k", 30*mib)
+	c := newCache(t, s, cache.Config{Memory: 4 * mib})
+	buf := make([]byte, 20*mib)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.ReadAt(ctx, obj, nil, buf, 5*mib+7); err != nil || !bytes.Equal(buf, data[5*mib+7:][:len(buf)]) {
+		t.Error(err)
+	}
+}

@@ -192,9 +192,6 @@ func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (
 // serve carries a plan out.
 func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off int64) (n int, err error) {
 	f, err := c.verifying(v, plan)
-	if plan.unit == pageSize {
-		f = nil // a random read is no part of the run
-	}
 	if err == nil && f != nil && plan.read.end > v.size-tailSize {
 		err = c.finish(ctx, f)
 	}

@@ -92,11 +92,16 @@ func (c *Cache) demand(e *entry, r *request, waited bool) (missed bool) {
 	return missed
 }
 
-// wanted is the part of a gap that the reader waits for.
+// wanted is the part of a gap that the reader waits for, as much as may be had at a time.
 func (c *Cache) wanted(gap span, r *request) span {
 	want := align(span{r.pos, r.read.end}, r.unit, r.v.size)
-	return span{max(gap.off, want.off), min(gap.end, want.end)}
+	off := max(gap.off, want.off)
+	return span{off, min(gap.end, want.end, off+c.bite())}
 }
+
+// bite bounds what a reader gets room for at a time when there is little: what it waits for must fit in at all, beside what
+// others have.
+func (c *Cache) bite() int64 { return c.cfg.Memory / 4 / blockSize * blockSize }
 
 // least is the room that a reader needs who gets nothing without: for what is missing at r.pos.
 func (c *Cache) least(e *entry, r *request) int64 {
@@ -107,7 +112,7 @@ func (c *Cache) least(e *entry, r *request) int64 {
 	}
 	want := align(span{r.pos, r.read.end}, r.unit, r.v.size)
 	gap, _ := c.gap(e, want, r.unit, c.cfg.MaxRange)
-	return c.cost(gap, r.unit)
+	return c.cost(c.wanted(gap, r), r.unit)
 }
 
 // readahead starts what the plan has ahead, as far as there is room; what is left out comes when it is

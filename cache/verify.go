@@ -50,6 +50,7 @@ type verifier struct {
 	ready chan struct{} // closed when check is set, or is known to be nil
 
 	strict bool         // what can not be verified is not to be delivered
+	used   time.Time    // by a reader; guarded by Cache.mu
 	pos    atomic.Int64 // bytes before it are added; changed under mu
 	ended  atomic.Bool  // set under mu, with err
 
@@ -63,27 +64,50 @@ type verifier struct {
 // verifying finds or begins the verification of what a plan reads; nil = there is none. A suspect version is read from its
 // beginning, by a verification, or not at all.
 func (c *Cache) verifying(v version, p plan) (*verifier, error) {
-	if v.size <= wholeSize || v.etag == "" || p.once {
+	if v.size <= wholeSize || v.etag == "" {
 		return nil, nil //nolint:nilnil // no verification is no error
 	}
+	f, idle, err := c.verifier(v, p)
+	if idle != nil {
+		c.endVerification(idle, errUnverified)
+	}
+	return f, err
+}
+
+// verifier is that; idle is a verification that is to be ended for it.
+func (c *Cache) verifier(v version, p plan) (f, idle *verifier, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state, _ := c.facts.Get(v.versionKey)
-	f := c.verifiers[v.versionKey]
+	f = c.verifiers[v.versionKey]
+	run := !p.once && p.unit == blockSize // a random read is no part of a run
 	switch {
+	case !run && state == suspect, !run && f != nil && f.strict:
+		return nil, nil, ErrCorrupt
+	case !run:
+		return nil, nil, nil
 	case f != nil && f.strict && p.read.off > f.pos.Load()+farAhead:
-		return nil, ErrCorrupt
-	case f != nil && !f.ended.Load():
-		return f, nil
+		return nil, nil, ErrCorrupt
+	case f != nil: // also in the moment in which it ends: its verdict counts
+		f.used = time.Now()
+		return f, nil, nil
 	case state == suspect && p.read.off > 0:
-		return nil, ErrCorrupt
-	case state == verified, state != suspect && (!p.verify || p.read.off > pendingMost), c.closed, len(c.verifiers) >= verifiersMost:
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil, ErrCorrupt
+	case state == verified, state != suspect && (!p.verify || p.read.off > pendingMost), c.closed:
+		return nil, nil, nil
 	}
-	f = &verifier{v: v, ready: make(chan struct{}), pending: map[int64]*block{}, strict: state == suspect}
+	if len(c.verifiers) >= verifiersMost {
+		for _, other := range c.verifiers {
+			if idle == nil || other.used.Before(idle.used) {
+				idle = other
+			}
+		}
+		delete(c.verifiers, idle.v.versionKey)
+	}
+	f = &verifier{v: v, ready: make(chan struct{}), pending: map[int64]*block{}, strict: state == suspect, used: time.Now()}
 	c.verifiers[v.versionKey] = f
 	c.fetches.Go(func() { c.askChecksum(f) })
-	return f, nil
+	return f, idle, nil
 }
 
 // borrow takes a reference of a block, if it is cached; nil = it is not.

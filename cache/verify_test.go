@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"sync"
@@ -77,6 +78,14 @@ func TestLargeObjectIsVerifiedAsItStreams(t *testing.T) {
 					if _, err := c.ReadAt(t.Context(), obj, nil, make([]byte, 4096), off); !errors.Is(err, cache.ErrCorrupt) {
 						t.Errorf("%s: at %d afterwards: %v", name, off, err)
 					}
+				}
+			}
+			for what, read := range map[string]func(p []byte) (int, error){
+				"on its own": func(p []byte) (int, error) { return c.ReadAt(t.Context(), obj, nil, p, 0) },
+				"once":       func(p []byte) (int, error) { return c.ReadOnce(t.Context(), obj, p, 0) },
+			} {
+				if _, err := read(make([]byte, 4096)); !errors.Is(err, cache.ErrCorrupt) {
+					t.Errorf("%s: a read %s of the beginning: %v", name, what, err)
 				}
 			}
 			if got := c.Verified(obj); got != "wrong" || len(told) != 2 {
@@ -193,5 +202,31 @@ func TestWhatNothingVouchesForIsSaid(t *testing.T) {
 	}
 	if st := c.Stats(); st.Unverified != 2 {
 		t.Errorf("%d are counted", st.Unverified)
+	}
+}
+
+// TestReadersThatLeaveEndTheirVerification: others go on being verified, however many have read a beginning and left.
+func TestReadersThatLeaveEndTheirVerification(t *testing.T) {
+	s := newFake()
+	c := newCache(t, s, cache.Config{})
+	data, first := s.put("k0", 9*mib)
+	for i := range 400 {
+		key := fmt.Sprint("k", i)
+		s.set(key, func(o *fakeObject) { *o = s.objects["k0"] })
+		obj := first
+		obj.Key = key
+		var stream cache.Stream
+		for off := int64(0); off < 2*mib; off += mib / 2 {
+			if _, err := c.ReadAt(t.Context(), obj, &stream, make([]byte, mib/2), off); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, last := s.put("last", 9*mib)
+	if got := readAll(t, c, last, mib); len(got) != len(data) {
+		t.Errorf("%d bytes", len(got))
+	}
+	if got := c.Verified(last); got != "yes" {
+		t.Errorf("verified: %q", got)
 	}
 }
