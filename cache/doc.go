@@ -29,19 +29,29 @@
 //
 // An answer that covers a whole object of at most 8 MiB is checked against the
 // object's checksum or MD5 ETag before a byte is delivered; a mismatch is
-// fetched once more, then is ErrCorrupt.
+// fetched once more, then is ErrCorrupt. A request whose answer is late is sent a second time (see pace).
+//
+// Larger objects that are read from their beginning are verified as they are read: see verifier.
+//
+// # Memory
+//
+// Config.Memory is a ceiling: one account has all that is cached, that readers hold and that requests may still bring.
+// Cached blocks make room; then readahead in flight that nobody waits for is ended; then readers wait, in the order
+// of coming, holding nothing meanwhile (see budget). A reader never fails for want of memory.
+// Blocks that a sequential reader of a large object is through with go first: the kernel has them.
 //
 // # Readahead
 //
-// window decides what to fetch; it is a pure state machine, one for each Stream. Its
+// window decides what to fetch; it is a pure state machine, one for each Stream, that knows sequential,
+// backward, strided and random reads. Its
 // size is bounded by Config.Readahead divided by the streams that were
 // active in the last 10 s.
 //
 // # Locks and goroutines
 //
-//	Stream.mu, Cache.mu: never held together, neither over a store call
+//	verifier.mu < Cache.mu; Stream.mu and all others are leaves; none is held over a store call
 //
-// Every goroutine is a fetch; Close ends and awaits them. Block buffers are
+// Every goroutine is a fetch, a second request or the HEAD of a verification; Close ends and awaits them. Block buffers are
 // counted by reference and reused: a buffer goes back to the pool when it is
 // neither cached nor being read.
 package cache

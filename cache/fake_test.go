@@ -30,6 +30,8 @@ type fakeStore struct {
 	gets    []store.Range
 	sent    map[int64]int // bytes sent by block of 4 KiB, per offset
 	bytes   int64
+	heads   int
+	noHead  bool
 
 	// body, when set, wraps the body of the n-th GET (from 1).
 	body func(ctx context.Context, n int, r io.Reader) io.Reader
@@ -83,8 +85,15 @@ func (s *fakeStore) requests() []store.Range {
 	return append([]store.Range(nil), s.gets...)
 }
 
-func (s *fakeStore) Head(context.Context, string, store.Cond) (store.Object, error) {
-	return store.Object{}, &store.Error{Op: "head", Kind: store.ErrInvalid}
+func (s *fakeStore) Head(_ context.Context, key string, _ store.Cond) (store.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heads++
+	if s.noHead {
+		return store.Object{}, &store.Error{Op: "head", Kind: store.ErrPermission}
+	}
+	o := s.objects[key]
+	return store.Object{Key: key, Size: int64(len(o.data)), ETag: o.etag, LastModified: o.mod, Headers: o.headers, Checksum: o.sum}, nil
 }
 
 func (s *fakeStore) List(context.Context, string, store.ListOptions) iter.Seq2[store.Page, error] {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,14 +31,22 @@ var errStalled = errors.New("no byte came in time")
 // piece is one unit of a fetch.
 type piece struct {
 	fetch *fetch
-	unit  unit
+	id    unitID
 	span
-	done chan struct{} // closed when block or err is set
 
-	waiters int // guarded by Cache.mu
+	// Guarded by Cache.mu.
+	waiters int
+	done    chan struct{} // closed when block or err is set; nil = nobody waits
 	// Set under Cache.mu before done is closed.
 	block *block
 	err   error
+}
+
+// finish tells the waiters.
+func (p *piece) finish() {
+	if p.done != nil {
+		close(p.done)
+	}
 }
 
 // fetchKind tells what a fetch is for.
@@ -55,8 +64,14 @@ type fetch struct {
 	v      version
 	cancel context.CancelFunc
 
-	waiters int // of pieces not delivered yet; guarded by Cache.mu
-	pieces  []*piece
+	pieces []piece
+	bytes  int64 // of all pieces
+
+	// Guarded by Cache.mu.
+	waiters  int   // of pieces not delivered yet
+	reserved int64 // of the budget: what is not a block yet
+	ended    bool  // nobody wants it any more
+	noted    bool  // it is remembered whether the bytes are verified
 
 	pos      int64  // next byte to come
 	next     int    // index of the piece that it falls into
@@ -67,14 +82,21 @@ type fetch struct {
 	progress time.Time
 }
 
-// start registers a fetch of gap and runs it. Cache.mu is held.
-func (c *Cache) start(v version, gap span, size int64, kind fetchKind) {
+// start registers a fetch of gap, for which cost is reserved, and runs it. Cache.mu is held.
+func (c *Cache) start(v version, gap span, size int64, kind fetchKind, cost int64) {
 	ctx, cancel := context.WithCancel(c.ctx)
-	f := &fetch{v: v, fetchKind: kind, cancel: cancel, pos: gap.off}
+	f := &fetch{
+		v: v, fetchKind: kind, cancel: cancel, pos: gap.off, bytes: gap.len(), reserved: cost,
+		pieces: make([]piece, 0, (gap.len()+size-1)/size),
+	}
+	e := c.table.entry(v.versionKey)
 	for off := gap.off; off < gap.end; off += size {
-		p := &piece{fetch: f, unit: v.unit(off, size), span: span{off, min(off+size, gap.end)}, done: make(chan struct{})}
-		f.pieces = append(f.pieces, p)
-		c.flying[p.unit] = p
+		f.pieces = append(f.pieces, piece{fetch: f, id: unitAt(off, size), span: span{off, min(off+size, gap.end)}})
+		p := &f.pieces[len(f.pieces)-1]
+		c.table.set(e, p.id, slot{block: e.units[p.id].block, piece: p})
+	}
+	if f.ahead {
+		c.ahead = append(c.ahead, f)
 	}
 	c.inFlight++
 	c.hand(func() { c.run(ctx, f) })
@@ -83,19 +105,22 @@ func (c *Cache) start(v version, gap span, size int64, kind fetchKind) {
 // abandon ends a fetch that nobody waits for any more, unless it is
 // readahead. Later readers of its pieces start anew. Cache.mu is held.
 func (c *Cache) abandon(f *fetch) {
-	if f.waiters > 0 || f.ahead {
-		return
+	if f.waiters == 0 && !f.ahead {
+		c.end(f)
 	}
+}
+
+// end ends a fetch without waiters. What it has reserved comes back when it has noticed. Cache.mu is held.
+func (c *Cache) end(f *fetch) {
+	f.ended = true
 	c.unregister(f)
 	f.cancel()
 }
 
 // unregister makes the undelivered pieces of f unknown. Cache.mu is held.
 func (c *Cache) unregister(f *fetch) {
-	for _, p := range f.pieces {
-		if c.flying[p.unit] == p {
-			delete(c.flying, p.unit)
-		}
+	for i := range f.pieces {
+		c.table.land(&f.pieces[i])
 	}
 }
 
@@ -119,12 +144,19 @@ func (c *Cache) run(ctx context.Context, f *fetch) {
 	defer c.mu.Unlock()
 	c.inFlight--
 	c.unregister(f)
-	for _, p := range f.pieces {
-		if p.block == nil {
+	for i := range f.pieces {
+		if p := &f.pieces[i]; p.block == nil {
 			p.err = err
-			close(p.done)
+			p.finish()
 		}
 	}
+	if f.ahead {
+		c.budget.ahead -= f.bytes
+		c.ahead = slices.Delete(c.ahead, slices.Index(c.ahead, f), slices.Index(c.ahead, f)+1)
+	}
+	c.budget.used -= f.reserved
+	f.reserved = 0
+	c.letIn()
 }
 
 // rewind forgets what has not been delivered.
@@ -194,8 +226,7 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 	if f.whole && f.pos == 0 {
 		want = store.All // without a Range the server tells the checksum
 	}
-	c.count.gets.Add(1)
-	body, got, err := c.store.Get(ctx, f.v.key, want, f.v.cond)
+	body, got, err := c.open(ctx, f.v.key, want, f.v.cond)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errStalled) {
 			return &store.Error{Op: "get", Key: f.v.key, Kind: store.ErrTransient, Err: errStalled}
@@ -226,7 +257,7 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 // drain reads body into the pieces of f.
 func (c *Cache) drain(f *fetch, body io.Reader, end int64, watchdog *time.Timer) error {
 	for f.pos < end {
-		p := f.pieces[f.next]
+		p := &f.pieces[f.next]
 		if f.buf == nil {
 			f.buf = c.buffers.get(p.len())
 		}
@@ -259,7 +290,7 @@ func (c *Cache) drain(f *fetch, body io.Reader, end int64, watchdog *time.Timer)
 // complete takes in a full piece: it is delivered at once, or held back until the
 // last one proves that all are right.
 func (c *Cache) complete(f *fetch) error {
-	p := f.pieces[f.next]
+	p := &f.pieces[f.next]
 	f.held = append(f.held, &block{off: p.off, data: f.buf})
 	f.buf = nil
 	f.next++
@@ -280,24 +311,32 @@ func (c *Cache) complete(f *fetch) error {
 func (c *Cache) deliver(f *fetch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !f.noted && !f.tier.loaded { // of what the disk has, nobody remembers
+		f.noted = true
+		if _, known := c.facts.Peek(f.v.versionKey); f.check != nil {
+			c.note(f.v.versionKey, verified)
+		} else if !known {
+			c.note(f.v.versionKey, unverified)
+		}
+	}
 	first := f.next - len(f.held)
 	for i, b := range f.held {
-		p := f.pieces[first+i]
+		p := &f.pieces[first+i]
 		b.refs = 1 + p.waiters // one for the table, or for us
 		f.waiters -= p.waiters
+		f.reserved -= b.cost()
 		p.block = b
-		if c.flying[p.unit] == p {
-			delete(c.flying, p.unit)
-		}
+		c.table.land(p)
 		if f.once {
 			c.unref(b)
 		} else {
-			c.meantForDisk(f, p.unit, b)
-			c.table.add(p.unit, b)
+			c.meantForDisk(f, p.id, b)
+			c.table.add(f.v.versionKey, p.id, b)
 		}
-		close(p.done)
+		p.finish()
 	}
 	f.held = nil
+	c.letIn()
 }
 
 // verify reports store.ErrChanged when the answer is not of the version asked

@@ -5,6 +5,20 @@ import (
 	"io/fs"
 )
 
+// errClosed is what reads give after Close.
+var errClosed = fs.ErrClosed
+
+// request is a read on its way through the cache.
+type request struct {
+	v version
+	plan
+	pos   int64  // the next byte to be had
+	began bool   // readahead was asked for
+	claim *claim // room that this reader has waited for; nil = none
+
+	verifier *verifier // of the version; nil = none
+}
+
 // part is one unit that a read needs: a cached block, or a piece in flight until
 // it has delivered its block. A part holds one reference, given back by release.
 type part struct {
@@ -12,92 +26,211 @@ type part struct {
 	piece *piece
 }
 
-// gather starts the fetches of a plan and returns the parts that cover plan.read, in
-// order.
-func (c *Cache) gather(v version, p plan) ([]part, error) {
+// gather starts the fetches of a read, as far as there is room for them, and returns the parts that cover it from r.pos on,
+// in order, as far as they are cached or in flight. When there is none the reader has to wait
+// for a claim, without holding anything.
+func (c *Cache) gather(r *request, parts []part) ([]part, *claim, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, fs.ErrClosed
+		return nil, nil, errClosed
 	}
-	c.fetchMissing(v, p.fetch, p.unit, fetchKind{whole: p.whole, once: p.once})
-	if p.ahead.len() > 0 {
-		c.fetchMissing(v, p.ahead, blockSize, fetchKind{ahead: true})
+	waited := r.claim != nil
+	if waited {
+		c.budget.used -= r.claim.need // taken again by demand
+		r.claim = nil
 	}
-	parts := make([]part, 0, p.read.len()/p.unit+2)
-	for pos := p.read.off; pos < p.read.end; {
-		part, end := c.lookup(v, pos)
-		switch {
-		case part.block != nil:
-			part.block.refs++
-			c.count.hits.Add(1)
-		default:
-			part.piece.waiters++
-			part.piece.fetch.waiters++
-			c.count.misses.Add(1)
+	e := c.table.entry(r.v.versionKey)
+	missed := c.demand(e, r, waited)
+	if waited {
+		c.letIn()
+	}
+	if !r.began {
+		r.began = true
+		c.readahead(e, r, missed)
+	}
+	parts = c.collect(e, r, parts)
+	c.table.forget(e)
+	if len(parts) > 0 {
+		return parts, nil, nil
+	}
+	return nil, c.enqueue(c.least(e, r)), nil
+}
+
+// demand starts what is missing of the plan's fetch, and reports whether anything was. Where there is no room for all, what the
+// reader waits for comes first; waited = it is this reader's turn, and there is room for what least says.
+func (c *Cache) demand(e *entry, r *request, waited bool) (missed bool) {
+	kind := fetchKind{once: r.once}
+	from := r.fetch.off
+	if r.began && !r.whole {
+		from = r.pos / r.unit * r.unit
+	}
+	for pos := from; pos < r.fetch.end; {
+		gap, ok := c.gap(e, span{pos, r.fetch.end}, r.unit, c.cfg.MaxRange)
+		if !ok {
+			return missed
 		}
-		parts = append(parts, part)
-		pos = end
+		missed = true
+		kind.whole = r.whole && gap.len() == r.v.size
+		if !waited || kind.whole {
+			if cost := c.cost(gap, r.unit); c.admit(cost, waited) {
+				c.start(r.v, gap, r.unit, kind, cost)
+				pos = gap.end
+				continue
+			}
+		}
+		if kind.whole {
+			return true
+		}
+		if gap = c.wanted(gap, r); gap.len() > 0 {
+			if cost := c.cost(gap, r.unit); c.admit(cost, waited) {
+				c.start(r.v, gap, r.unit, kind, cost)
+			}
+		}
+		return true
 	}
-	return parts, nil
+	return missed
+}
+
+// wanted is the part of a gap that the reader waits for, as much as may be had at a time.
+func (c *Cache) wanted(gap span, r *request) span {
+	want := align(span{r.pos, r.read.end}, r.unit, r.v.size)
+	off := max(gap.off, want.off)
+	return span{off, min(gap.end, want.end, off+c.bite())}
+}
+
+// bite bounds what a reader gets room for at a time when there is little: what it waits for must fit in at all, beside what
+// others have.
+func (c *Cache) bite() int64 { return c.cfg.Memory / 4 / blockSize * blockSize }
+
+// least is the room that a reader needs who gets nothing without: for what is missing at r.pos.
+func (c *Cache) least(e *entry, r *request) int64 {
+	if r.whole {
+		if gap, ok := c.gap(e, r.fetch, r.unit, r.v.size); ok && gap.len() == r.v.size {
+			return c.cost(gap, r.unit)
+		}
+	}
+	want := align(span{r.pos, r.read.end}, r.unit, r.v.size)
+	gap, _ := c.gap(e, want, r.unit, c.cfg.MaxRange)
+	return c.cost(c.wanted(gap, r), r.unit)
+}
+
+// readahead starts what the plan has ahead, as far as there is room; what is left out comes when it is
+// missed. A reader that missed something has what was dropped before it fetched again.
+func (c *Cache) readahead(e *entry, r *request, missed bool) {
+	if missed && r.front > r.fetch.end && !c.fetchAhead(e, r, span{r.fetch.end, r.front}) {
+		return
+	}
+	for _, s := range r.ahead {
+		if !c.fetchAhead(e, r, s) {
+			return
+		}
+	}
+}
+
+// fetchAhead starts what is missing of s, and reports whether there was room for all.
+func (c *Cache) fetchAhead(e *entry, r *request, s span) bool {
+	most := c.cfg.MaxRange
+	if r.most > 0 {
+		most = min(most, r.most)
+	}
+	for pos := s.off; pos < s.end; {
+		gap, ok := c.gap(e, span{pos, s.end}, r.unit, most)
+		if !ok {
+			return true
+		}
+		cost := c.cost(gap, r.unit)
+		if !c.admitAhead(cost, gap.len()) {
+			return false
+		}
+		c.start(r.v, gap, r.unit, fetchKind{ahead: true}, cost)
+		pos = gap.end
+	}
+	return true
+}
+
+// cost is what fetching gap takes of the budget.
+func (c *Cache) cost(gap span, size int64) int64 {
+	return gap.len() + (gap.len()+size-1)/size*blockOverhead + fetchOverhead
+}
+
+// gap is the first run, at most most bytes long, of units of s that are neither cached nor in flight; false = none.
+func (c *Cache) gap(e *entry, s span, size, most int64) (span, bool) {
+	pos := s.off
+	for ; pos < s.end; pos = unitEnd(pos, size, e.size) {
+		if !e.known(pos, size) {
+			break
+		}
+	}
+	if pos >= s.end {
+		return span{}, false
+	}
+	gap := span{pos, unitEnd(pos, size, e.size)}
+	for gap.end < s.end && gap.len() < most && !e.known(gap.end, size) {
+		gap.end = unitEnd(gap.end, size, e.size)
+	}
+	return gap, true
+}
+
+func unitEnd(pos, size, objectSize int64) int64 { return min((pos/size+1)*size, objectSize) }
+
+// known reports whether the byte at pos is cached or in flight in a unit of size, or in a larger one.
+func (e *entry) known(pos, size int64) bool {
+	if size == pageSize {
+		return e.lookup(pos) != part{}
+	}
+	return e.units[unitAt(pos, size)] != slot{}
 }
 
 // lookup finds the unit that holds the byte at pos, cached or in flight: a block before a
 // page, bytes before promises.
-func (c *Cache) lookup(v version, pos int64) (p part, end int64) {
-	for _, size := range []int64{blockSize, pageSize} {
-		if b, ok := c.table.get(v.unit(pos, size)); ok {
-			return part{block: b}, b.off + int64(len(b.data))
-		}
+func (e *entry) lookup(pos int64) part {
+	block := e.units[unitAt(pos, blockSize)]
+	if block.block != nil {
+		return part{block: block.block}
 	}
-	for _, size := range []int64{blockSize, pageSize} {
-		if f, ok := c.flying[v.unit(pos, size)]; ok {
-			return part{piece: f}, f.end
-		}
+	page := e.units[unitAt(pos, pageSize)]
+	switch {
+	case page.block != nil:
+		return part{block: page.block}
+	case block.piece != nil:
+		return part{piece: block.piece}
 	}
-	return part{}, 0
+	return part{piece: page.piece}
 }
 
-// known reports whether the byte at pos is cached or in flight in a unit of
-// size, or in a larger one, and where that unit ends.
-func (c *Cache) known(v version, pos, size int64) (end int64, ok bool) {
-	if size == pageSize {
-		if p, end := c.lookup(v, pos); p != (part{}) {
-			return end, true
-		}
-		return align(span{pos, pos + 1}, pageSize, v.size).end, false
-	}
-	end = align(span{pos, pos + 1}, size, v.size).end
-	u := v.unit(pos, size)
-	if _, ok := c.table.get(u); ok {
-		return end, true
-	}
-	_, ok = c.flying[u]
-	return end, ok
-}
-
-// fetchMissing starts fetches for what of s is neither cached nor in flight: one for
-// each run of missing units, several for runs above Config.MaxRange.
-func (c *Cache) fetchMissing(v version, s span, size int64, kind fetchKind) {
-	for pos := s.off; pos < s.end; {
-		end, ok := c.known(v, pos, size)
-		if ok {
-			pos = end
-			continue
-		}
-		gap := span{pos, end}
-		for gap.end < s.end && gap.len() < c.cfg.MaxRange {
-			end, ok := c.known(v, gap.end, size)
-			if ok {
-				break
+// collect takes references of the parts from r.pos on.
+func (c *Cache) collect(e *entry, r *request, parts []part) []part {
+	for pos := r.pos; pos < r.read.end; {
+		p := e.lookup(pos)
+		if r.verifier != nil { // it adds up blocks
+			s := e.units[unitAt(pos, blockSize)]
+			if p = (part{block: s.block}); s.block == nil {
+				p.piece = s.piece
 			}
-			gap.end = end
 		}
-		one := kind
-		one.whole = kind.whole && gap.len() == v.size
-		c.start(v, gap, size, one)
-		pos = gap.end
+		switch {
+		case p.block != nil:
+			p.block.refs++
+			if p.block.list == &c.table.recent || !r.spend {
+				c.table.touch(p.block)
+			}
+			c.count.hits.Add(1)
+			pos = p.block.ends()
+		case p.piece != nil:
+			if p.piece.done == nil {
+				p.piece.done = make(chan struct{})
+			}
+			p.piece.waiters++
+			p.piece.fetch.waiters++
+			c.count.misses.Add(1)
+			pos = p.piece.end
+		default:
+			return parts
+		}
+		parts = append(parts, p)
 	}
+	return parts
 }
 
 // await returns a part's bytes and their offset in the object.
@@ -122,27 +255,35 @@ func (c *Cache) await(ctx context.Context, p *part) (*block, error) {
 }
 
 // release gives the parts' references back. A piece that was not awaited to its
-// end loses a waiter; a fetch that so loses its last one ends.
-func (c *Cache) release(parts []part) {
+// end loses a waiter; a fetch that so loses its last one ends. read is what the reader has got of a run that will not come back; the blocks that end in it are
+// the next to go.
+func (c *Cache) release(parts []part, read span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range parts {
+		b := p.block
+		if b == nil {
+			b = p.piece.block
+		}
 		switch {
-		case p.block != nil:
-			c.unref(p.block)
-		case p.piece.block != nil: // delivered meanwhile, with a reference for each waiter
-			c.unref(p.piece.block)
+		case b != nil: // delivered, with a reference for each waiter
+			if b.ends() <= read.end {
+				c.table.spend(b)
+			}
+			c.unref(b)
 		case p.piece.err == nil:
 			p.piece.waiters--
 			p.piece.fetch.waiters--
 			c.abandon(p.piece.fetch)
 		}
 	}
+	c.letIn()
 }
 
 func (c *Cache) unref(b *block) {
 	b.refs--
 	if b.refs == 0 {
 		c.buffers.put(b.data)
+		c.budget.used -= b.cost() // who evicts or releases lets others in
 	}
 }

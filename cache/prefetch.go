@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 )
@@ -30,32 +31,39 @@ func (c *Cache) Prefetch(obj Object, failed func(error)) error {
 	v := c.version(obj, nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	missing := int64(0)
-	for missing < v.size {
-		end, known := c.known(v, missing, blockSize)
-		if !known {
-			break
-		}
-		missing = end
-	}
-	switch {
-	case c.closed:
+	if c.closed {
 		return fs.ErrClosed
-	case missing == v.size:
-		return nil
-	case c.inFlight >= prefetchRequests:
-		return ErrBusy
 	}
-	c.fetchMissing(v, span{0, v.size}, blockSize, fetchKind{whole: true, ahead: true})
-	if failed == nil {
-		return nil
+	e := c.table.entry(v.versionKey)
+	defer c.table.forget(e)
+	for pos := int64(0); pos < v.size; {
+		gap, missing := c.gap(e, span{pos, v.size}, blockSize, v.size)
+		if !missing {
+			return nil
+		}
+		cost := c.cost(gap, blockSize)
+		if c.inFlight >= prefetchRequests || !c.admitAhead(cost, gap.len()) {
+			return ErrBusy
+		}
+		c.start(v, gap, blockSize, fetchKind{whole: gap.len() == v.size, ahead: true}, cost)
+		if failed != nil {
+			c.tellFailure(e.units[unitAt(gap.off, blockSize)].piece, failed)
+			failed = nil
+		}
+		pos = gap.end
 	}
-	first := c.flying[v.unit(missing, blockSize)]
+	return nil
+}
+
+// tellFailure waits for a piece, and tells why it did not come. That nobody wanted it any more is no failure. Cache.mu is held.
+func (c *Cache) tellFailure(p *piece, failed func(error)) {
+	if p.done == nil {
+		p.done = make(chan struct{})
+	}
 	c.fetches.Go(func() {
-		<-first.done
-		if first.err != nil {
-			failed(first.err)
+		<-p.done
+		if p.err != nil && !errors.Is(p.err, context.Canceled) {
+			failed(p.err)
 		}
 	})
-	return nil
 }

@@ -40,7 +40,7 @@ func (c *Cache) nameForDisk(f *fetch) {
 }
 
 func (c *Cache) pieceOnDisk(f *fetch, p *piece) bool {
-	return c.cfg.Disk.Has(f.tier.version, p.unit.index, p.unit.page, int(p.len()), f.v.size)
+	return c.cfg.Disk.Has(f.tier.version, p.id.index(), p.id.page(), int(p.len()), f.v.size)
 }
 
 // fromDisk delivers the pieces that are on the disk, from the next one on, and returns where the GET has to end that brings what then
@@ -62,8 +62,8 @@ func (c *Cache) fromDisk(ctx context.Context, f *fetch) (end int64) {
 	for ctx.Err() == nil && f.next < len(f.pieces) && c.load(f, diskRun) > 0 {
 		c.deliverLoaded(f)
 	}
-	for i, p := range f.pieces[f.next:] {
-		if i > 0 && c.pieceOnDisk(f, p) {
+	for i := f.next + 1; i < len(f.pieces); i++ {
+		if p := &f.pieces[i]; c.pieceOnDisk(f, p) {
 			return p.off
 		}
 	}
@@ -73,15 +73,16 @@ func (c *Cache) fromDisk(ctx context.Context, f *fetch) (end int64) {
 // load reads up to limit pieces, from the next one on, into held blocks, and returns how many.
 func (c *Cache) load(f *fetch, limit int) (n int) {
 	bufs := make([][]byte, 0, limit)
-	for _, p := range f.pieces[f.next:min(f.next+limit, len(f.pieces))] {
+	for i := f.next; i < min(f.next+limit, len(f.pieces)); i++ {
+		p := &f.pieces[i]
 		if !c.pieceOnDisk(f, p) {
 			break
 		}
 		bufs = append(bufs, c.buffers.get(p.len()))
 	}
 	if len(bufs) == limit || len(bufs) > 0 && !f.whole {
-		first := f.pieces[f.next].unit
-		n = c.cfg.Disk.Load(f.tier.version, first.index, first.page, bufs, f.v.size)
+		first := f.pieces[f.next].id
+		n = c.cfg.Disk.Load(f.tier.version, first.index(), first.page(), bufs, f.v.size)
 	}
 	for _, b := range bufs[n:] {
 		c.buffers.put(b)
@@ -106,7 +107,7 @@ func (c *Cache) deliverLoaded(f *fetch) {
 }
 
 // meantForDisk takes a reference of a block that is being delivered, for [Cache.toDisk]. Cache.mu is held.
-func (c *Cache) meantForDisk(f *fetch, u unit, b *block) {
+func (c *Cache) meantForDisk(f *fetch, u unitID, b *block) {
 	if f.tier.loaded || !c.onDisk(f.v) {
 		return
 	}
@@ -115,15 +116,24 @@ func (c *Cache) meantForDisk(f *fetch, u unit, b *block) {
 }
 
 // diskBlock is a block for the disk, which then gives its reference back.
-func (c *Cache) diskBlock(v disk.Version, u unit, b *block) disk.Block {
-	return disk.Block{Version: v, Index: u.index, Page: u.page, Data: b.data, Done: func() {
+func (c *Cache) diskBlock(v disk.Version, u unitID, b *block) disk.Block {
+	return disk.Block{Version: v, Index: u.index(), Page: u.page(), Data: b.data, Done: func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.unref(b)
+		c.letIn()
 	}}
 }
 
-// toDisk hands over what was delivered. Only readahead waits for a disk that is busy.
+// dropFromDisk forgets a version whose bytes have turned out to be wrong.
+func (c *Cache) dropFromDisk(v version) {
+	if c.onDisk(v) {
+		c.cfg.Disk.Drop(c.cfg.Disk.Version(v.key, v.etag, v.size), v.size, 0, v.size)
+	}
+}
+
+// toDisk hands over what was delivered. Only readahead waits for a disk that is busy. What was found to be wrong meanwhile has
+// been dropped there before it came.
 func (c *Cache) toDisk(f *fetch) {
 	var patience *time.Duration
 	if f.ahead {
@@ -133,6 +143,9 @@ func (c *Cache) toDisk(f *fetch) {
 		if !c.cfg.Disk.Put(b, patience) {
 			b.Done()
 		}
+	}
+	if len(f.tier.meant) > 0 && c.isSuspect(f.v) {
+		c.dropFromDisk(f.v)
 	}
 	clear(f.tier.meant)
 	f.tier.meant = f.tier.meant[:0]
@@ -145,7 +158,7 @@ func (c *Cache) addedToDisk(v version, blocks []*block) {
 	}
 	name := c.cfg.Disk.Version(v.key, v.etag, v.size)
 	for _, b := range blocks {
-		if d := c.diskBlock(name, v.unit(b.off, blockSize), b); !c.cfg.Disk.Put(d, nil) {
+		if d := c.diskBlock(name, unitAt(b.off, blockSize), b); !c.cfg.Disk.Put(d, nil) {
 			d.Done()
 		}
 	}

@@ -40,13 +40,19 @@ func TestWindowBounds(t *testing.T) {
 				t.Fatalf("fetch %v of %d", p.fetch, size)
 			case p.whole && (p.fetch != span{0, size} || size > wholeSize):
 				t.Fatalf("whole: %v of %d", p.fetch, size)
-			case p.ahead.len() < 0, p.ahead.end > size:
-				t.Fatalf("ahead %v of %d", p.ahead, size)
-			case p.ahead.len() == 0:
-			case p.ahead.off%blockSize != 0, p.ahead.off < p.fetch.end:
-				t.Fatalf("ahead %v, fetch %v", p.ahead, p.fetch)
-			case p.ahead.end-read.end > limit+blockSize:
-				t.Fatalf("ahead %v of a read to %d, limit %d", p.ahead, read.end, limit)
+			}
+			var ahead int64
+			for _, a := range p.ahead {
+				ahead += a.len()
+				switch {
+				case a.len() <= 0, a.off < 0, a.end > size, a.off%p.unit != 0, a.end%p.unit != 0 && a.end != size:
+					t.Fatalf("ahead %v of %d", a, size)
+				case a.off < p.fetch.end && a.end > p.fetch.off && w.steps.same < strideAfter:
+					t.Fatalf("ahead %v, fetch %v", a, p.fetch)
+				}
+			}
+			if slack := blockSize + int64(len(p.ahead))*pageSize; ahead > limit+slack {
+				t.Fatalf("%d bytes ahead, limit %d", ahead, limit)
 			}
 			off += n
 		}
@@ -72,6 +78,7 @@ func TestWindowSequential(t *testing.T) {
 		var (
 			w       window
 			planned int64 // everything below was asked for
+			got     int64 // and this was read
 			parts   int
 		)
 		ask := func(s span) {
@@ -87,18 +94,21 @@ func TestWindowSequential(t *testing.T) {
 		for _, off := range offs {
 			p := w.plan(off, n, size, DefaultReadahead)
 			ask(p.fetch)
-			if p.ahead.len() > 0 && p.ahead.off != planned {
-				t.Fatalf("ahead %v, but %d was asked for", p.ahead, planned)
+			for _, a := range p.ahead {
+				if a.off != planned {
+					t.Fatalf("ahead %v, but %d was asked for", a, planned)
+				}
+				ask(a)
 			}
-			ask(p.ahead)
-			if ahead := planned - p.read.end; ahead > max(3*p.read.end, 2*firstRange)+blockSize {
-				t.Fatalf("%d bytes ahead after %d were read", ahead, p.read.end)
+			got = max(got, p.read.end)
+			if ahead := planned - got; got <= firstRange/2 && ahead > firstRange || ahead > max(32*got, secondRange)+blockSize {
+				t.Fatalf("%d bytes ahead after %d were read", ahead, got)
 			}
 		}
 		if planned != size {
 			t.Fatalf("asked for %d of %d", planned, size)
 		}
-		if most := 10 + size/(4<<20); int64(parts) > most {
+		if most := 16 + size/(4<<20); int64(parts) > most {
 			t.Fatalf("%d requests for %d bytes", parts, size)
 		}
 	})

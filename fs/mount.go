@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 const (
 	maxRequest    = 1 << 20   // bytes of one read or write: the kernel's own limit
 	maxBackground = 128       // asynchronous requests (readahead, pages of maps) at once
-	maxInflight   = 256 << 20 // bytes of requests taken from the kernel and not answered
+	maxInflight   = 256 << 20 // bytes of requests taken from the kernel and not answered, if Options do not say
 )
 
 // Options of a mount. The zero value works.
@@ -35,6 +36,10 @@ type Options struct {
 	// mounting user gets in and vfs decides alone. An ordinary user needs
 	// user_allow_other in /etc/fuse.conf.
 	AllowOther bool
+
+	// Inflight bounds in bytes the requests that are taken from the kernel and not answered: their
+	// data, to be read or written. 0 = 256 MiB.
+	Inflight int64
 
 	// Notifier is the one whose Invalidate vfs was given; nil = none.
 	Notifier *Notifier
@@ -119,7 +124,7 @@ func mountOptions(o Options) fuse.MountOptions {
 		MaxWrite:                maxRequest,
 		MaxReadAhead:            maxRequest,
 		MaxBackground:           maxBackground,
-		MaxInflightRequestBytes: maxInflight,
+		MaxInflightRequestBytes: cmp.Or(int(o.Inflight), maxInflight),
 		// A node is one version (see the package's doc): pages go when
 		// vfs says so, not whenever an mtime moves, as each own write does.
 		ExplicitDataCacheControl: true,

@@ -9,8 +9,15 @@ import (
 	"time"
 )
 
+// cacheMemory is the read cache's part of --memory, a half: what it has cached, what is being read and what is in flight. The kernel
+// keeps what was read, so that a larger cache would mostly hold it twice.
+func cacheMemory(memory int64) int64 { return memory / 2 }
+
+// kernelMemory is the part of --memory, a quarter, which the data of the kernel's requests may have that are being worked on.
+func kernelMemory(memory int64) int64 { return max(memory/4, 8<<20) }
+
 const (
-	// memoryBeside is what the runtime may have besides the read cache: 64 MiB, less the program itself, 30 MiB which the
+	// memoryBeside is what the runtime may have besides --memory: 64 MiB, less the program itself, 30 MiB which the
 	// runtime does not count, and what it goes beyond a limit before it has collected.
 	memoryBeside = 30 << 20
 	memoryEvery  = 5 * time.Second
@@ -21,10 +28,10 @@ const (
 	gcPercent = 200
 )
 
-// boundMemory makes the collector come at the right times and keeps what the process has resident below the read cache's size (bytes)
+// boundMemory makes the collector come at the right times and keeps what the process has resident below memory (bytes)
 // and 64 MiB as long as what is in use fits: without it garbage may take as much again. GOGC and GOMEMLIMIT, where they are
 // set, say otherwise. It returns when ctx ends.
-func boundMemory(ctx context.Context, cache int64) {
+func boundMemory(ctx context.Context, memory int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -36,7 +43,7 @@ func boundMemory(ctx context.Context, cache int64) {
 	defer tick.Stop()
 	for was := int64(0); ; {
 		metrics.Read(live)
-		if limit := memoryLimit(cache, live[0].Value.Uint64()); limit != was { // setting it stops the world
+		if limit := memoryLimit(memory, live[0].Value.Uint64()); limit != was { // setting it stops the world
 			debug.SetMemoryLimit(limit)
 			was = limit
 		}
@@ -50,7 +57,7 @@ func boundMemory(ctx context.Context, cache int64) {
 
 // memoryLimit is the limit for a process in which so many bytes are in use: a quarter more at least, for a limit below what is
 // in use would leave the collector no end.
-func memoryLimit(cache int64, live uint64) int64 {
+func memoryLimit(memory int64, live uint64) int64 {
 	needed := int64(min(live, math.MaxInt64/2))
-	return max(cache+memoryBeside, needed+needed/4)
+	return max(memory+memoryBeside, needed+needed/4)
 }

@@ -54,7 +54,7 @@ func mount(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	go boundMemory(ctx, cfg.Memory)
+	go boundMemory(ctx, cfg.Memory-cacheMemory(cfg.Memory)) // the cache's blocks are not the collector's
 	s, err := openSession(ctx, cfg, mountpoint, ready.daemon())
 	if err != nil {
 		ready.failed(err)

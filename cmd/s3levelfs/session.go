@@ -192,7 +192,8 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	})
 	s.onClose(known.Close)
 	s.cache = cache.New(s.backend.store, cache.Config{
-		Memory: cfg.Memory, Disk: s.disk.store, Answered: known.Put, Log: log.Named("cache"),
+		Memory: cacheMemory(cfg.Memory), Disk: s.disk.store, Answered: known.Put, Log: log.Named("cache"),
+		Corrupted: func(key, etag string) { s.vfs.Corrupted(key, etag) }, // nobody reads before there is a vfs
 	})
 	s.onClose(s.cache.Close)
 	list := listing.New(s.backend.store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
@@ -223,7 +224,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 func (s *session) mount() (err error) {
 	s.fuse, err = fs.Mount(s.mountpoint, s.vfs, fs.Options{
 		FsName: "s3levelfs:" + s.cfg.Bucket, ReadOnly: s.cfg.ReadOnly, AllowOther: s.cfg.AllowOther,
-		Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log.Named("fs"),
+		Inflight: kernelMemory(s.cfg.Memory), Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log.Named("fs"),
 	})
 	if err != nil {
 		return mountFailed(err)

@@ -149,6 +149,9 @@ func (v *FS) foreign(path string, n *node) {
 	v.tellPath(path, Invalidation{Deleted: n == nil})
 }
 
+// Corrupted has the kernel drop the bytes of key: what was delivered of them is wrong (cache.Config.Corrupted).
+func (v *FS) Corrupted(key, _ string) { v.tell(key, true) }
+
 // tell has the kernel drop what it knows of key.
 func (v *FS) tell(key string, content bool) {
 	p, ok := v.policy.PathOf(key)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/s3levelfs/s3levelfs/cache"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -63,6 +64,10 @@ func (v *FS) fact(n *node, name string) string {
 		return v.errorOf(n)
 	case "conflict":
 		return v.conflictOf(n)
+	case "verified":
+		if n.obj != nil && !n.dir {
+			return v.cache.Verified(cache.Object{Key: n.obj.Key, ETag: n.obj.ETag, Size: n.obj.Size})
+		}
 	case "etag":
 		switch {
 		case n.obj != nil:

@@ -179,7 +179,7 @@ func (c *Config) mountOptions() []Option {
 		mount("cache-dir", stringValue{&c.CacheDir}, "`DIR` for what can be fetched again; default: the user's cache directory"),
 		mount("cache-size", autoSizeValue{&c.CacheSize, 16 << 20, 1 << 50}, "`SIZE` of the read cache on disk, at least 16MiB; auto: a tenth of what is free there, at most 10GiB; 0: none"),
 		mount("cache-keep-free", freeValue{&c.CacheKeepFree, autoCacheFree()}, "what the read cache leaves free on its disk: `SIZE`, a share such as 10%, auto (10% or 5GiB, whichever is less), 0: nothing"),
-		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the read cache in memory, at least 16MiB"),
+		mount("memory", sizeValue{&c.Memory, 16 << 20, 1 << 50}, "`SIZE` of the memory to work with, at least 16MiB: half of it is the read cache"),
 		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // call is one call of a [Store] from its begin to its end.
@@ -64,7 +66,7 @@ func (c *call) options(more ...func(*s3.Options)) []func(*s3.Options) {
 		if c.write {
 			o.Retryer = &retryer{attempts: 1}
 		} else {
-			o.Retryer = &retryer{attempts: c.store.attempts}
+			o.Retryer = &retryer{attempts: c.store.attempts, slowed: func() { store.TellSlowDown(c.parent) }}
 		}
 	})
 }

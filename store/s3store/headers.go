@@ -95,8 +95,9 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Checksum:     fullChecksum(out),
-		Parts:        int(aws.ToInt32(out.PartsCount)),
+		Checksum: fullChecksum(out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
+			out.ChecksumCRC32C, out.ChecksumCRC32),
+		Parts: int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
 			ContentEncoding:    aws.ToString(out.ContentEncoding),
@@ -123,7 +124,9 @@ func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Parts:        int(aws.ToInt32(out.PartsCount)),
+		Checksum: fullChecksum(out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
+			out.ChecksumCRC32C, out.ChecksumCRC32),
+		Parts: int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
 			ContentEncoding:    aws.ToString(out.ContentEncoding),
@@ -158,19 +161,19 @@ func metadata(m map[string]string) map[string]string {
 
 // fullChecksum gives the strongest checksum that covers the whole object. One
 // "of checksums" (multipart, COMPOSITE) verifies nothing that is read as a whole.
-func fullChecksum(out *s3.HeadObjectOutput) string {
-	if out.ChecksumType == types.ChecksumTypeComposite {
+func fullChecksum(kind types.ChecksumType, sha256, sha1, crc64nvme, crc32c, crc32 *string) string {
+	if kind == types.ChecksumTypeComposite {
 		return ""
 	}
 	for _, c := range []struct {
 		name  string
 		value *string
 	}{
-		{"SHA256", out.ChecksumSHA256},
-		{"SHA1", out.ChecksumSHA1},
-		{"CRC64NVME", out.ChecksumCRC64NVME},
-		{"CRC32C", out.ChecksumCRC32C},
-		{"CRC32", out.ChecksumCRC32},
+		{"SHA256", sha256},
+		{"SHA1", sha1},
+		{"CRC64NVME", crc64nvme},
+		{"CRC32C", crc32c},
+		{"CRC32", crc32},
 	} {
 		v := aws.ToString(c.value)
 		if v != "" && !strings.Contains(v, "-") { // "…-3" is a checksum of three checksums

@@ -290,3 +290,27 @@ func TestListStops(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// TestSlowDownIsTold: who reads hears of it, though the request is repeated and succeeds.
+func TestSlowDownIsTold(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInternalServerError} {
+		asked := 0
+		s := open(t, newFake(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked == 1 {
+				w.WriteHeader(status)
+				return
+			}
+			serveContent(w, r)
+		}).URL)
+		told := 0
+		body, _, err := s.Get(store.WithSlowDown(t.Context(), func() { told++ }), "k", store.All, store.Cond{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = body.Close()
+		if want := status != http.StatusInternalServerError; (told == 1) != want {
+			t.Errorf("%d: told %d times", status, told)
+		}
+	}
+}

@@ -26,8 +26,9 @@ const (
 // answer's Date is allowed to writes too.
 type retryer struct {
 	attempts int
-	counted  int  // attempts that failed for another reason than the clock
-	skewed   bool // the one repetition for the clock was used
+	counted  int    // attempts that failed for another reason than the clock
+	skewed   bool   // the one repetition for the clock was used
+	slowed   func() // told that the store asks for fewer requests
 }
 
 var _ aws.RetryerV2 = (*retryer)(nil)
@@ -40,6 +41,9 @@ func (r *retryer) IsErrorRetryable(err error) bool {
 	if clockRefused(err) && !r.skewed {
 		r.skewed = true
 		return true
+	}
+	if r.slowed != nil && (isStatus(err, http.StatusServiceUnavailable) || isStatus(err, http.StatusTooManyRequests)) {
+		r.slowed()
 	}
 	r.counted++
 	if r.counted >= r.attempts {

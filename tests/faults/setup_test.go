@@ -68,9 +68,20 @@ type status struct {
 		Items                   []struct{ Key, State, Error string }
 	}
 	SpoolFree int64 `json:"spool_free"`
+	Cache     cacheStatus
 	Requests  struct {
 		LastError string `json:"last_error"`
 	}
+}
+
+// cacheStatus is the read cache's part of it.
+type cacheStatus struct {
+	Unverified, Corrupt, Bytes, Held int64
+}
+
+func (w *world) cacheStatus(t *testing.T) cacheStatus {
+	t.Helper()
+	return w.status(t).Cache
 }
 
 func (w *world) status(t *testing.T) status {

@@ -1,12 +1,14 @@
 package rig
 
 import (
+	"bytes"
 	"cmp"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,10 +25,12 @@ type Proxy struct {
 	writing  int           // write requests in flight
 	started  chan struct{} // closed and replaced when a write begins
 	requests []Request
-	judge    func(*http.Request) int // nil = pass; else a status that is not 0 is answered
-	code     string                  // of those answers; "" = the usual one of the status
-	skew     time.Duration           // of its clock, when it judges signatures; 0 = it does not
-	chaos    *chaos                  // nil = none
+	judge    func(*http.Request) int   // nil = pass; else a status that is not 0 is answered
+	code     string                    // of those answers; "" = the usual one of the status
+	skew     time.Duration             // of its clock, when it judges signatures; 0 = it does not
+	chaos    *chaos                    // nil = none
+	hide     bool                      // checksums
+	flip     func(*http.Request) int64 // nil = none; else the byte of an answer's body to change, -1 = none
 	hole     hole
 	triggers triggers
 }
@@ -63,14 +67,17 @@ func (p *Proxy) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		write := r.Method != http.MethodGet && r.Method != http.MethodHead
 		p.mu.Lock()
-		down, delay, judge, code, skew, chaos := p.down, p.delay, p.judge, p.code, p.skew, p.chaos
+		down, delay, judge, code, skew, chaos, flip, hide := p.down, p.delay, p.judge, p.code, p.skew, p.chaos, p.flip, p.hide
 		if write {
 			p.writing++
 			close(p.started)
 			p.started = make(chan struct{})
 		}
 		p.mu.Unlock()
-		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		status := &statusWriter{ResponseWriter: w, status: http.StatusOK, flip: -1, hide: hide}
+		if flip != nil {
+			status.flip = flip(r)
+		}
 		seen := requestOf(r)
 		defer func() {
 			p.mu.Lock()
@@ -144,14 +151,25 @@ type statusWriter struct {
 	http.ResponseWriter
 	status int
 	sent   int64 // bytes of the body
+	flip   int64 // the byte of which a bit is flipped; -1 = none
+	hide   bool  // checksums
 }
 
 func (w *statusWriter) WriteHeader(code int) {
 	w.status = code
+	for name := range w.Header() {
+		if w.hide && strings.HasPrefix(name, "X-Amz-Checksum-") {
+			w.Header().Del(name)
+		}
+	}
 	w.ResponseWriter.WriteHeader(code)
 }
 
 func (w *statusWriter) Write(p []byte) (int, error) {
+	if at := w.flip - w.sent; at >= 0 && at < int64(len(p)) {
+		p = bytes.Clone(p)
+		p[at] ^= 1
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.sent += int64(n)
 	return n, err
@@ -168,6 +186,12 @@ func (p *Proxy) SetDelay(d time.Duration) { p.mu.Lock(); p.delay = d; p.mu.Unloc
 
 // SetJudge lets f answer requests itself; nil takes it away.
 func (p *Proxy) SetJudge(f func(*http.Request) int) { p.mu.Lock(); p.judge = f; p.mu.Unlock() }
+
+// HideChecksums has the server appear to be one that has no checksums but ETags.
+func (p *Proxy) HideChecksums() { p.mu.Lock(); p.hide = true; p.mu.Unlock() }
+
+// SetFlip has one bit of answers flipped: of the byte of the body that f names, -1 = none; nil takes it away.
+func (p *Proxy) SetFlip(f func(*http.Request) int64) { p.mu.Lock(); p.flip = f; p.mu.Unlock() }
 
 // SetCode gives the answers of the judge another error code; "" is the usual one.
 func (p *Proxy) SetCode(code string) { p.mu.Lock(); p.code = code; p.mu.Unlock() }
