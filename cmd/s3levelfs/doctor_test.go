@@ -12,6 +12,7 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // want compares a finding's level and parts of its value and mend.
@@ -138,4 +139,20 @@ func TestDoctorOfManyFailures(t *testing.T) {
 	if found := pendingFindings("dir", make([]telemetry.Item, 3), "mend", true); found != nil {
 		t.Errorf("what a mount is about to upload: %+v", found)
 	}
+}
+
+// A damaged log is a problem, with what was behind the damage; the end that a crash has torn is none.
+func TestDoctorOfADamagedLog(t *testing.T) {
+	why := "the log of the spool is damaged"
+	found := keptFindings([]telemetry.Kept{{Key: "private/i/f", Generation: "G", Reason: "quarantined", Why: why}, {Generation: "H", Reason: "quarantined", Why: why}})
+	if len(found) != 2 {
+		t.Fatalf("%+v", found)
+	}
+	found[0].want(t, levelProblem, why, "spool export G")
+	found[1].want(t, levelProblem, why, "spool export H")
+	if found[0].Thing != "private/i/f" || found[1].Thing != nameless {
+		t.Errorf("%+v", found)
+	}
+	tornFinding("dir", &spool.View{Torn: 7}).want(t, levelNote, "7 torn bytes", "the next mount cuts it")
+	tornFinding("dir", &spool.View{Torn: 700, Salvaged: make([]spool.Record, 1)}).want(t, levelProblem, "damaged 700 bytes before its end", "check the disk")
 }

@@ -146,11 +146,9 @@ func TestDamagedLogKeepsEveryFile(t *testing.T) {
 			all := 0
 			for i := frame.FileHeaderSize; i < len(k.log) && !t.Failed(); i++ {
 				hit := slices.IndexFunc(frames, func(f logged) bool { return i < f.to })
-				for _, pattern := range []byte{1 << (i % 8), 0xff} {
-					bad := bytes.Clone(k.log)
-					bad[i] ^= pattern
-					all += k.opened(t, boot, bad, func(gen string) bool { at, ok := k.ends[gen]; return ok && at != hit })
-				}
+				bad := bytes.Clone(k.log)
+				bad[i] ^= 1 << (i % 8)
+				all += k.opened(t, boot, bad, func(gen string) bool { at, ok := k.ends[gen]; return ok && at != hit })
 				if t.Failed() {
 					t.Logf("byte %d, in a frame of %v at %d", i, frames[hit].typ, frames[hit].from)
 				}
@@ -158,7 +156,7 @@ func TestDamagedLogKeepsEveryFile(t *testing.T) {
 			if all == 0 {
 				t.Error("nothing was salvaged")
 			}
-			t.Log(all, "salvaged in ", 2*(len(k.log)-frame.FileHeaderSize), " logs")
+			t.Log(all, "salvaged in", len(k.log)-frame.FileHeaderSize, "logs")
 		})
 	}
 }
