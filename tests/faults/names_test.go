@@ -45,7 +45,7 @@ func TestNamesInOneDirectory(t *testing.T) {
 		"--endpoint", server.URL, "--bucket", "names", "--region", "us-east-1", "--path-style", "--identity-id", rig.Identity,
 		"--memory", "192MiB", "--metadata-ttl", "1h", "--attrs", "listing")
 	dir := filepath.Join(m.Dir, "public", "d")
-	if out, err := shell(t, time.Minute, fmt.Sprintf("ls -f '%s' | grep -c -m 1 file", dir)); err != nil || strings.TrimSpace(string(out)) != "1" {
+	if out, err := shell(t, time.Minute, fmt.Sprintf("ls -f '%s' | grep -c -m 1 file", dir)); err != nil || strings.TrimSpace(out) != "1" {
 		t.Fatalf("%s %v", out, err)
 	}
 	t.Logf("the first name: %d LISTs", lists.Swap(0))
@@ -53,7 +53,7 @@ func TestNamesInOneDirectory(t *testing.T) {
 	for _, most := range []int64{pages*3/2 + 1, 0} {
 		start := time.Now()
 		out, err := shell(t, 5*time.Minute, fmt.Sprintf("ls -f '%s' | grep -c file", dir))
-		if err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(n) {
+		if err != nil || strings.TrimSpace(out) != strconv.Itoa(n) {
 			t.Fatalf("%s names, want %d: %v\n%s", out, n, err, m.Log())
 		}
 		asked := lists.Swap(0)
