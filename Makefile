@@ -101,6 +101,7 @@ soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at
 	S3LEVELFS_CHAOS=$(SOAK_CHAOS) $(GO) test -count=1 -timeout 30m -v -run '^TestChaos' ./tests/faults
 	S3LEVELFS_FILES=$(SOAK_FILES) $(GO) test -count=1 -timeout 60m -v -run '^TestManySmallFiles' ./tests/faults
 	S3LEVELFS_NAMES=$(SOAK_NAMES) $(GO) test -count=1 -timeout 20m -v -run '^TestMillion' ./fs/vfs/listing
+	S3LEVELFS_NAMES=$(SOAK_NAMES) $(GO) test -count=1 -timeout 30m -v -run '^TestNamesInOneDirectory' ./tests/faults
 	S3LEVELFS_LARGE=$(SOAK_LARGE) $(GO) test -count=1 -timeout 60m -v -run '^TestSmallChanges' ./tests/faults
 	S3LEVELFS_REPLACED=$(SOAK_REPLACED) S3LEVELFS_CHURN=$(SOAK_CHURN) S3LEVELFS_WARM=$(SOAK_WARM) $(GO) test -count=1 -timeout 3h -v ./tests/churn
 
