@@ -57,8 +57,8 @@ func (c *dirCache) open(now time.Time) (flags uint32, base *snapshot) {
 		c.streams++
 		return fuse.FOPEN_CACHE_DIR, nil
 	}
-	c.snap = nil // the kernel drops its pages at an open without FOPEN_KEEP_CACHE
-	return 0, nil
+	c.snap = nil
+	return 0, nil // what the kernel has is not looked at, and dropped by the next one that caches
 }
 
 // believed: nothing has changed by this mount, and the time is not over. Called with mu held.

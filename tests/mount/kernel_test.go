@@ -185,3 +185,21 @@ func TestListingIsTheKernels(t *testing.T) {
 		list()
 	})
 }
+
+// TestListingOfForeignFiles: where listings are not believed at all, what somebody else puts into a directory is there at once, however
+// often it was listed before.
+func TestListingOfForeignFiles(t *testing.T) {
+	o := mount.Options{Daemon: daemonName, Args: mount.StackOptions{MetadataTTL: 1}}
+	mount.Run(t, o, func(t *testing.T, m *mount.Mount) {
+		dir := m.Path("public", "d")
+		must(t, os.Mkdir(dir, 0o755))
+		for n := range 4 {
+			for range 3 {
+				if got := names(t, dir); len(got) != n {
+					t.Errorf("%d names, want %d", len(got), n)
+				}
+			}
+			m.Call(t, "Put", mount.Object{Key: fmt.Sprintf("public/d/f%d", n), Data: []byte("x")}, &struct{}{})
+		}
+	})
+}
