@@ -185,7 +185,7 @@ func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, ui
 	}
 	flags, base := n.cached.open(time.Now())
 	if flags == fuse.FOPEN_CACHE_DIR {
-		// Kernels from 6.9 on do not drop the names that they have when FOPEN_KEEP_CACHE is not there. No request is waited for
+		// Without FOPEN_KEEP_CACHE the kernel was seen (Linux 6.18) to go on with the names that it has. No request is waited for
 		// with a directory's pages locked: this is no notice that could wait for an operation.
 		const everything = 0
 		_ = n.NotifyContent(0, everything) // a kernel that does not know the node has nothing to drop

@@ -18,7 +18,7 @@ import (
 // TestReplacedWhileRead: an object is replaced while its file is read and mapped. Every read is of one version or ESTALE, also of the
 // map; a fresh open gets the new one at once, in another process too, while the first goes on with the old one. S3LEVELFS_REPLACED rounds.
 func TestReplacedWhileRead(t *testing.T) {
-	n := rounds(t, "S3LEVELFS_REPLACED", 120)
+	n := rounds(t, "S3LEVELFS_REPLACED", 80)
 	w := newWorld(t, "--metadata-ttl", "0s")
 	sizes := []int{16 * kib, 300 * kib, 3 * mib, 12 * mib}
 	r := startReader(t)
