@@ -4,8 +4,10 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -95,7 +97,7 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Checksum: fullChecksum(out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
+		Checksum: fullChecksum(wrongChecksum(out.ResultMetadata, out.ETag), out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
 			out.ChecksumCRC32C, out.ChecksumCRC32),
 		Parts: int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
@@ -124,7 +126,7 @@ func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Checksum: fullChecksum(out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
+		Checksum: fullChecksum(wrongChecksum(out.ResultMetadata, out.ETag), out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
 			out.ChecksumCRC32C, out.ChecksumCRC32),
 		Parts: int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
@@ -160,9 +162,9 @@ func metadata(m map[string]string) map[string]string {
 }
 
 // fullChecksum gives the strongest checksum that covers the whole object. One
-// "of checksums" (multipart, COMPOSITE) verifies nothing that is read as a whole.
-func fullChecksum(kind types.ChecksumType, sha256, sha1, crc64nvme, crc32c, crc32 *string) string {
-	if kind == types.ChecksumTypeComposite {
+// "of checksums" (multipart, COMPOSITE) verifies nothing that is read as a whole, and a wrong one nothing at all.
+func fullChecksum(wrong bool, kind types.ChecksumType, sha256, sha1, crc64nvme, crc32c, crc32 *string) string {
+	if kind == types.ChecksumTypeComposite || wrong {
 		return ""
 	}
 	for _, c := range []struct {
@@ -181,4 +183,12 @@ func fullChecksum(kind types.ChecksumType, sha256, sha1, crc64nvme, crc32c, crc3
 		}
 	}
 	return ""
+}
+
+// wrongChecksum: the server may give right bytes, which were uploaded in parts, a wrong checksum. VersityGW (up to 1.8 at least)
+// takes the checksum of a whole object for that of a part which was copied from a range of it, so that of the object that is made of
+// such parts is wrong (backend/posix, UploadPartCopy: "Should the checksum be recalculated or just copied ?").
+func wrongChecksum(answer middleware.Metadata, etag *string) bool {
+	res, ok := awsmiddleware.GetRawResponse(answer).(*smithyhttp.Response)
+	return ok && res.Header.Get("Server") == "VERSITYGW" && strings.Contains(aws.ToString(etag), "-")
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/s3levelfs/s3levelfs/store"
 )
@@ -198,6 +199,15 @@ func testCopyPart(e *env) {
 	}
 	e.wantObject("k", slices.Concat(src[50:], src, []byte("tail")))
 	e.wantObject("so urce+%", src)
+	if _, err := e.s.Copy(e.Context(), store.CopyRequest{Source: e.key("k"), Target: e.key("copy")}); err != nil {
+		e.Fatalf("copy: %v", err)
+	}
+	for _, name := range []string{"k", "copy"} { // what tells a wrong one makes right bytes an error of every reader
+		o, err := e.s.Head(e.Context(), e.key(name), store.Cond{})
+		if want := "CRC32:" + crc(slices.Concat(src[50:], src, []byte("tail"))); err != nil || strings.HasPrefix(o.Checksum, "CRC32:") && o.Checksum != want {
+			e.Errorf("checksum of %s is %q, want none or %s: %v", name, o.Checksum, want, err)
+		}
+	}
 
 	id = e.create("k", store.Headers{})
 	if _, err = copyPart(1, "", store.Range{Off: size, Len: 1000}); err == nil {

@@ -130,7 +130,7 @@ func TestFullDiskOfTheCache(t *testing.T) {
 // daemonLog is what the daemon has written beside its spool.
 func (w *world) daemonLog(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(w.top, "state", "*", "mount.log"))
+	files, err := filepath.Glob(filepath.Join(w.top, "mount.log"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("logs: %q, %v", files, err)
 	}

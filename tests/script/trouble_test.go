@@ -155,7 +155,8 @@ func TestTroubleIsToldEverywhere(t *testing.T) {
 	b.wantFigure(t, `s3levelfs_events_total{kind="quarantined"} 1`)
 	b.wantFact(t, b.private("half"), "state", "quarantined")
 	b.wantFact(t, b.private("half"), "error", "s3levelfs spool export ")
-	b.wantLog(t, "a file was being written when the mount ended")
+	b.wantLog(t, "what there is of a file stays in the spool and is not uploaded")
+	b.wantLog(t, "it was being written when the mount ended")
 	b.Unmount(t)
 }
 
