@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -152,17 +153,33 @@ func (p *place) useMount(ctx context.Context, do func(telemetry.Spooler) error) 
 	return do(client)
 }
 
+const (
+	// lockPatience is how long a command waits for a spool whose holder answers nobody: a process that was killed a moment ago
+	// has it until its memory has been taken back.
+	lockPatience = 2 * time.Second
+	lockLook     = 20 * time.Millisecond
+)
+
 func openSpoolAlone(dir string) (*spool.Spool, *spool.Recovery, error) {
 	owner, err := spool.OwnerOf(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	sp, recovery, err := spool.Open(spool.Config{Dir: dir, Owner: owner})
+	for until := time.Now().Add(lockPatience); isLocked(err) && time.Now().Before(until); {
+		time.Sleep(lockLook)
+		sp, recovery, err = spool.Open(spool.Config{Dir: dir, Owner: owner})
+	}
 	if locked, ok := errors.AsType[*spool.ErrLocked](err); ok {
 		return nil, nil, fmt.Errorf("process %d has the spool in %s and no control socket of yours: it is being mounted, "+
 			"or mounted elsewhere: try again, or as the user who mounted it", locked.PID, filepath.Dir(dir))
 	}
 	return sp, recovery, err
+}
+
+func isLocked(err error) bool {
+	_, locked := errors.AsType[*spool.ErrLocked](err)
+	return locked
 }
 
 // generationNamed finds what an id or a key names in a list. kept: of what is never uploaded by itself alone.
