@@ -4,9 +4,13 @@ import "testing"
 
 // Buffers are used again, each by one user at a time, and all memory is given back at the end.
 func TestBuffersAreUsedAgain(t *testing.T) {
-	var p bufferPool
+	keep := hotBuffers(32 << 20)
+	if keep != 64 || hotBuffers(4<<20) != 8 || hotBuffers(1<<30) != hotMost {
+		t.Errorf("%d free buffers of 32 MiB keep their memory", keep)
+	}
+	p := bufferPool{keep: keep}
 	var held [][]byte
-	for range 3 * hotBuffers {
+	for range 3 * keep {
 		b := p.get(blockSize)
 		for _, c := range b[:8] {
 			if c == 7 {
@@ -21,11 +25,11 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 		b[0] = 0
 		p.put(b)
 	}
-	if len(p.hot) != hotBuffers || p.used != 0 {
+	if len(p.hot) != keep || p.used != 0 {
 		t.Errorf("%d free buffers keep their memory, %d are used", len(p.hot), p.used)
 	}
 	held = held[:0]
-	for range 3 * hotBuffers {
+	for range 3 * keep {
 		held = append(held, p.get(blockSize))
 	}
 	if len(p.slabs) != slabs {

@@ -128,7 +128,7 @@ func New(r store.Reader, cfg Config) *Cache {
 	c := &Cache{
 		store: r, cfg: cfg, log: cfg.Log,
 		ctx: ctx, cancel: cancel,
-		crew: make(chan func()), budget: budget{limit: cfg.Memory},
+		crew: make(chan func()), buffers: bufferPool{keep: hotBuffers(cfg.Memory)}, budget: budget{limit: cfg.Memory},
 	}
 	c.verifiers = map[versionKey]*verifier{}
 	c.facts, _ = simplelru.NewLRU(factsMost, func(_ versionKey, state fact) {

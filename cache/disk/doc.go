@@ -21,10 +21,10 @@
 //
 // # What goes, what stays
 //
-// Whole segments go, the oldest first. Of the one that goes, what was read since the younger
-// half of the log began is written again at its end, as long as no more is written so than was put: much as a list in
+// Whole segments go, the oldest first. Of the one that goes, what was read since the oldest
+// quarter of the log was written is written again at its end (what is carried makes the log move on, too), as long as no more is written so than was put: much as a list in
 // the order of last use would do it. Reads from the cache in memory, or from the kernel's, are
-// not seen here and count for nothing. What was read when is kept in memory and written down by Close; kill -9
+// not seen here and count for nothing. What was read when, and what may be carried, is kept in memory and written down by Close; kill -9
 // forgets it, and the order of the log is left.
 //
 // # Memory

@@ -110,16 +110,17 @@ func (d *Store) carry(s *segment) {
 		if len(records) == 0 {
 			continue
 		}
-		if err := d.append(records); err != nil {
+		n, err := d.append(records)
+		d.mu.Lock()
+		d.stats.Carried += int64(n)
+		d.mu.Unlock()
+		if err != nil {
 			return // room is made, that is what matters; who writes next is told of the disk
 		}
-		d.mu.Lock()
-		d.stats.Carried += int64(len(records))
-		d.mu.Unlock()
 	}
 }
 
-// used finds the records of the oldest segment that were used since the younger half of the log began, in groups that are
+// used finds the records of the oldest segment that were used since the oldest quarter of the log was written, in groups that are
 // written at once.
 func (d *Store) used(s *segment) (groups [][]rec) {
 	d.mu.Lock()
@@ -127,7 +128,7 @@ func (d *Store) used(s *segment) (groups [][]rec) {
 	newest := d.order[len(d.order)-1]
 	var hot []rec
 	for i, r := range s.recs {
-		if r.used > s.seq && r.used-s.seq >= (newest-s.seq)/2 && d.index[r.id] == (place{s.seq, uint32(i)}) {
+		if r.used > s.seq && r.used-s.seq >= (newest-s.seq)/4 && d.index[r.id] == (place{s.seq, uint32(i)}) {
 			hot = append(hot, r)
 		}
 	}

@@ -91,6 +91,16 @@ func put(t testing.TB, d *disk.Store, objects ...object) {
 	done.Wait()
 }
 
+// putBlock hands one block over and waits until it is written or dropped.
+func putBlock(t testing.TB, d *disk.Store, o object, i int64) {
+	t.Helper()
+	done := make(chan struct{})
+	if !d.Put(disk.Block{Version: o.version(d), Index: i, Data: o.unit(i, false), Done: func() { close(done) }}, nil) {
+		t.Fatal("not taken")
+	}
+	<-done
+}
+
 // load reads the blocks of an object and tells how many there are. Those must be right.
 func load(t testing.TB, d *disk.Store, o object) (n int64) {
 	t.Helper()

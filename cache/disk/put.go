@@ -170,36 +170,38 @@ func (d *Store) keep(batch []Block) {
 	}
 	for _, group := range [][]record{records[:n], records[n:]} {
 		if len(group) > 0 {
-			d.account(group, d.write(group))
+			n, err := d.write(group)
+			d.account(group, n, err)
 		}
 	}
 }
 
-// account counts records that were written, or not.
-func (d *Store) account(records []record, err error) {
+// account counts records, of which the first n were written.
+func (d *Store) account(records []record, n int, err error) {
 	if err != nil {
 		d.failed(err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil {
-		d.stats.Dropped += int64(len(records))
-		return
+	if err == nil {
+		d.stats.Full = ""
 	}
-	d.stats.Full = ""
-	d.stats.Written += int64(len(records))
-	for _, r := range records {
+	d.stats.Dropped += int64(len(records) - n)
+	d.stats.Written += int64(n)
+	for _, r := range records[:n] {
 		d.stats.Wrote += int64(len(r.data))
 	}
 }
 
-// unknown leaves out of a batch what is there already.
+// unknown leaves out of a batch what is there already. That was fetched again, so it counts as used.
 func (d *Store) unknown(batch []Block) []Block {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	blocks := make([]Block, 0, len(batch))
 	for _, b := range batch {
-		if s, _ := d.find(b.Version, b.Index, b.Page, len(b.Data)); s == nil {
+		if _, known := d.find(b.Version, b.Index, b.Page, len(b.Data)); known != nil {
+			known.used = d.order[len(d.order)-1]
+		} else {
 			blocks = append(blocks, b)
 		}
 	}
@@ -209,19 +211,19 @@ func (d *Store) unknown(batch []Block) []Block {
 // errPaused is the error of what is not tried.
 var errPaused = errors.New("the disk has refused a moment ago")
 
-// write makes room and appends records, all of whole blocks or none.
-func (d *Store) write(records []record) error {
+// write makes room and appends records, all of whole blocks or none. It returns how many were written.
+func (d *Store) write(records []record) (n int, err error) {
 	if time.Now().Before(d.pausedTill) {
-		return errPaused
+		return 0, errPaused
 	}
-	n := int64(alignment + fileHeader + footerTail)
+	bytes := int64(2 * (alignment + fileHeader + footerTail)) // of two segments at most: a batch is less than one
 	for _, r := range records {
-		n += int64(len(r.header) + len(r.data) + footerEntry)
+		bytes += int64(len(r.header) + len(r.data) + footerEntry)
 	}
-	if err := d.makeRoom(n, len(records)); err != nil {
-		return err
+	if err := d.makeRoom(bytes, len(records)); err != nil {
+		return 0, err
 	}
-	d.allowance = min(d.allowance+n, d.limit/2)
+	d.allowance = min(d.allowance+bytes, d.limit/2)
 	return d.append(records)
 }
 
@@ -244,25 +246,52 @@ func (d *Store) failed(err error) {
 	}
 }
 
-// append writes records, all of whole blocks or none, behind the active segment's, or into a new one, and enters them into the
-// index.
-func (d *Store) append(records []record) error {
-	n, parts := int64(0), make([][]byte, 0, 2*len(records))
+// append writes records, all of whole blocks or none, behind the active segment's and, where that is full, into a new one: segments are
+// filled, however the records come. It returns how many were written.
+func (d *Store) append(records []record) (n int, err error) {
+	for n < len(records) {
+		fit := d.fitting(records[n:])
+		if fit == 0 && d.active != nil {
+			if err := d.seal(d.active); err != nil {
+				return n, err
+			}
+			continue
+		}
+		if d.active == nil {
+			if err := d.begin(); err != nil {
+				return n, err
+			}
+			fit = max(d.fitting(records[n:]), 1)
+		}
+		if err := d.appendTo(d.active, records[n:n+fit]); err != nil {
+			return n, err
+		}
+		n += fit
+	}
+	return n, nil
+}
+
+// fitting is how many of the records, from the first on, the active segment has room for.
+func (d *Store) fitting(records []record) (n int) {
+	if d.active == nil {
+		return 0
+	}
+	end := placeFor(d.active.size, len(records[0].data))
 	for _, r := range records {
-		n += int64(len(r.header) + len(r.data))
+		if end += int64(len(r.header) + len(r.data)); end > d.cfg.segmentSize() {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// appendTo writes records behind those of a segment, and enters them into the index.
+func (d *Store) appendTo(s *segment, records []record) error {
+	parts := make([][]byte, 0, 2*len(records))
+	for _, r := range records {
 		parts = append(parts, r.header, r.data)
 	}
-	if d.active != nil && d.active.size+alignment+n > d.cfg.segmentSize() {
-		if err := d.seal(d.active); err != nil {
-			return err
-		}
-	}
-	if d.active == nil {
-		if err := d.begin(); err != nil {
-			return err
-		}
-	}
-	s := d.active
 	off := placeFor(s.size, len(records[0].data))
 	if err := d.writeAt(s, parts, off, len(records[0].data) == BlockSize); err != nil {
 		if terr := s.unseal(); terr != nil {

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 
@@ -11,10 +12,12 @@ const (
 	recentMagic = "s3lv-use"
 	recentHead  = 8 + 4
 	recentEntry = 4 + 4 + 4
+	// carrySeq is in the place of a sequence number, which it never is: what may be carried, in KiB, follows.
+	carrySeq = math.MaxUint32
 )
 
 // writeRecent writes down what was used after it was written: magic, version; sequence number, place and time of the last use of each
-// record; crc.
+// record, and what may be carried; crc. A process that has just begun would carry little else, and what is used would go with each restart.
 func (d *Store) writeRecent() error {
 	b := le.AppendUint32([]byte(recentMagic), formatVersion)
 	d.mu.Lock()
@@ -26,9 +29,7 @@ func (d *Store) writeRecent() error {
 		}
 	}
 	d.mu.Unlock()
-	if len(b) == recentHead {
-		return nil
-	}
+	b = le.AppendUint32(le.AppendUint32(le.AppendUint32(b, carrySeq), uint32(min(d.allowance>>10, math.MaxUint32))), 0)
 	return renameio.WriteFile(filepath.Join(d.cfg.Dir, recentName), le.AppendUint32(b, crcOf(b)), 0o600)
 }
 
@@ -42,6 +43,9 @@ func (d *Store) readRecent() {
 		return
 	}
 	for e := b[recentHead:n]; len(e) >= recentEntry; e = e[recentEntry:] {
+		if le.Uint32(e) == carrySeq {
+			d.allowance = min(int64(le.Uint32(e[4:]))<<10, d.limit/2)
+		}
 		if s := d.segs[le.Uint32(e)]; s != nil && le.Uint32(e[4:]) < uint32(len(s.recs)) {
 			s.recs[le.Uint32(e[4:])].used = min(le.Uint32(e[8:]), d.newest)
 		}

@@ -76,6 +76,7 @@ func (w *world) put(ctx context.Context, name string, data []byte) error {
 type status struct {
 	Goroutines int
 	Kernel     map[string]int64
+	Cache      struct{ Hedged int64 }
 }
 
 func (w *world) status(t *testing.T) status {
