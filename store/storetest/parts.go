@@ -16,7 +16,7 @@ func testGetParts(e *env) {
 	id := e.create("k", store.Headers{})
 	var parts []store.Part
 	for i, d := range data {
-		parts = append(parts, e.part("k", id, int32(i+1), d)) //nolint:gosec // three
+		parts = append(parts, e.part("k", id, int32(i+1), d))
 	}
 	res, err := e.s.Complete(e.Context(), e.key("k"), id, parts, store.Cond{})
 	if err != nil {
@@ -32,7 +32,7 @@ func testGetParts(e *env) {
 	pinned, off := store.Cond{IfMatch: res.ETag}, int64(0)
 	whole := slices.Concat(data...)
 	for i, d := range data {
-		number := int32(i + 1) //nolint:gosec // three
+		number := int32(i + 1)
 		want := store.Range{Off: off, Len: int64(len(d)), Part: number}
 		got, o, err := e.get("k", store.Range{Off: 5, Len: 6, Part: number}, pinned)
 		switch {
