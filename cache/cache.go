@@ -208,7 +208,9 @@ func (c *Cache) serve(ctx context.Context, s *Stream, v version, plan plan, p []
 	if err != nil {
 		return 0, fmt.Errorf("read %q at %d: %w", v.key, off, err)
 	}
-	plan.whole = plan.whole && parts == 0
+	if parts > 0 {
+		plan = plan.byParts(v.size)
+	}
 	r := request{v: v, plan: plan, pos: off, verifier: f, stream: s, parts: parts}
 	if n, err = c.read(ctx, &r, p); err != nil {
 		return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)

@@ -139,6 +139,9 @@ func (c *Cache) run(ctx context.Context, f *fetch) {
 		c.rewind(f)
 		if err = c.fill(ctx, f); errors.Is(err, ErrCorrupt) {
 			c.count.corrupt.Add(1)
+			if f.part > 0 {
+				c.noteWrongPart(f.v)
+			}
 		}
 	}
 	c.rewind(f)

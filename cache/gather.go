@@ -217,7 +217,7 @@ func (e *entry) lookup(pos int64) part {
 func (c *Cache) collect(e *entry, r *request, parts []part) []part {
 	for pos := r.pos; pos < r.read.end; {
 		p := e.lookup(pos)
-		if r.verifier != nil { // it adds up blocks
+		if r.verifier != nil || r.parts > 0 { // it adds up blocks; parts are of blocks, pages came unverified
 			s := e.units[unitAt(pos, blockSize)]
 			if p = (part{block: s.block}); s.block == nil {
 				p.piece = s.piece

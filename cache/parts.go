@@ -31,6 +31,7 @@ type layout struct {
 	told   *store.Object // what the store said of the whole's checksum, few headers with it; nil = nothing
 	failed bool          // it did not answer: asked again by who begins to read
 	size   int64         // bytes of each part but the last; 0 = the object is not to be read by parts
+	wrong  bool          // a part did not match its checksum: no byte is read but by parts
 	sure   bool          // size is what an answer has shown, not a guess
 }
 
@@ -73,6 +74,9 @@ func (l *layout) place(number, size int64) span {
 // parts waits for what the store has to say of its checksums, once.
 func (c *Cache) partSize(ctx context.Context, v version, p plan) (int64, error) {
 	count := partCount(v.etag)
+	if count > 0 && c.wrongPart(v) {
+		return c.partsKnown(v), nil
+	}
 	if !p.parts || p.once || v.private != 0 || count == 0 || v.size/count > wholeSize {
 		return 0, nil
 	}
@@ -145,6 +149,24 @@ func (c *Cache) partsKnown(v version) int64 {
 	return l.size
 }
 
+// wrongPart tells whether a part of a version did not match its checksum.
+func (c *Cache) wrongPart(v version) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, known := c.layouts.Peek(v.versionKey)
+	return known && l.wrong
+}
+
+// noteWrongPart: programs and the kernel ask again for what they did not get, in pieces and out of order, and must not get by a range
+// what was refused as a part.
+func (c *Cache) noteWrongPart(v version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l, known := c.layouts.Get(v.versionKey); known {
+		l.wrong = true
+	}
+}
+
 // isComposite notes that a version has checksums of its parts alone, as the answer to a GET of the whole says, and reports whether
 // it is to be read by them.
 func (c *Cache) isComposite(v version) bool {
@@ -207,6 +229,15 @@ func (c *Cache) vouched(f *fetch, got store.Object) (*checker, error) {
 		return nil, errLayout
 	}
 	return newChecker(got), nil
+}
+
+// byParts makes a plan one of whole blocks.
+func (p plan) byParts(size int64) plan {
+	p.whole = false
+	if p.unit == pageSize {
+		p.unit, p.fetch, p.ahead, p.front = blockSize, align(p.read, blockSize, size), nil, 0
+	}
+	return p
 }
 
 // partOf is the part, with its number, that holds the byte at pos.

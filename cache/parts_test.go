@@ -148,6 +148,9 @@ func TestPartsAreVerified(t *testing.T) {
 					t.Errorf("%s: %d HEADs", what, heads)
 				}
 				if times < 0 {
+					if _, err := r.ReadAt(t.Context(), obj, &cache.Stream{}, make([]byte, 7), max(at-6, 0)); !errors.Is(err, cache.ErrCorrupt) {
+						t.Errorf("%s: a read of it alone: %v", what, err)
+					}
 					if _, err := r.ReadAt(t.Context(), obj, &cache.Stream{}, make([]byte, 10), 0); (err != nil) != (at == 0) && size > 8*mib {
 						t.Errorf("%s: the beginning again: %v", what, err)
 					}
