@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/s3levelfs/s3levelfs/cache"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -321,4 +323,72 @@ func TestPartsOfManyReaders(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+// slowLine has GETs and HEADs of a store answer as over a line.
+type slowLine struct {
+	*flipping
+	line
+}
+
+func (s slowLine) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
+	time.Sleep(s.latency)
+	return s.flipping.Head(ctx, key, c)
+}
+
+func (s slowLine) Get(ctx context.Context, key string, r store.Range, c store.Cond) (io.ReadCloser, store.Object, error) {
+	time.Sleep(s.latency)
+	body, o, err := s.flipping.Get(ctx, key, r, c)
+	if err != nil {
+		return nil, o, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{&lineBody{s.line, ctx, body, time.Now(), 0}, body}, o, nil
+}
+
+// TestPartsAreReadAhead: an object that comes by parts is read about as fast as one that comes by ranges, with a HEAD, a GET a part, and no
+// byte twice.
+func TestPartsAreReadAhead(t *testing.T) {
+	var sizes []int64
+	for range 25 {
+		sizes = append(sizes, 5*mib)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		took := map[string]time.Duration{}
+		for _, kind := range []string{"parts", "ranges"} {
+			s := newFlipping()
+			_, obj := s.upload(t, sizes...)
+			reader := store.Reader(slowLine{s, lat})
+			if kind == "ranges" {
+				obj.ETag = `"ranges"`
+				reader = pinless{slowLine{s, lat}}
+			}
+			c := cache.New(reader, cache.Config{})
+			began := time.Now()
+			got, err := readStream(t, c, obj, mib)
+			took[kind] = time.Since(began)
+			if err != nil || int64(len(got)) != obj.Size || s.BytesSent() != obj.Size {
+				t.Errorf("%s: %d bytes of %d, %d were sent, %v", kind, len(got), obj.Size, s.BytesSent(), err)
+			}
+			t.Logf("125 MiB by %s: %v, %v", kind, took[kind], s.Counts())
+			if n := s.Counts(); kind == "parts" && (n[op.Get] != 25 || n[op.Head] != 1) {
+				t.Errorf("%v", n)
+			}
+			c.Close()
+		}
+		if took["parts"] > took["ranges"]*3/2 {
+			t.Errorf("by parts %v, by ranges %v", took["parts"], took["ranges"])
+		}
+	})
+}
+
+// pinless has a version go by another name.
+type pinless struct{ slowLine }
+
+func (s pinless) Get(ctx context.Context, key string, r store.Range, _ store.Cond) (io.ReadCloser, store.Object, error) {
+	body, o, err := s.slowLine.Get(ctx, key, r, store.Cond{})
+	o.ETag = ""
+	return body, o, err
 }
