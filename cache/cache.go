@@ -287,6 +287,9 @@ func (c *Cache) plan(v version, s *Stream, off, n int64) plan {
 		p = s.window.plan(off, n, v.size, limit)
 		s.mu.Unlock()
 	}
+	if !p.whole && v.size <= wholeSize && c.isSuspect(v) { // what was refused as a whole is not given in pieces
+		p = plan{read: p.read, fetch: span{0, v.size}, unit: blockSize, whole: true}
+	}
 	if p.whole && c.cost(p.fetch, p.unit) > c.cfg.Memory {
 		p.whole, p.fetch = false, align(p.read, p.unit, v.size)
 	}

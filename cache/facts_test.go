@@ -139,7 +139,21 @@ func TestWholeInOneRead(t *testing.T) {
 				t.Errorf("%d bytes, read %s: %d, %v", size, what, n, err)
 			}
 		}
+		for _, off := range []int64{4096, size - 4096} {
+			if _, err := c.ReadAt(t.Context(), obj, nil, make([]byte, 4096), off); !errors.Is(err, cache.ErrCorrupt) {
+				t.Errorf("%d bytes, a page at %d of what is wrong: %v", size, off, err)
+			}
+		}
+		if got := c.Verified(obj); got != "wrong" {
+			t.Errorf("%d bytes, wrong: %q", size, got)
+		}
 		s.body = nil
+		page := make([]byte, 4096)
+		if _, err := c.ReadAt(t.Context(), obj, nil, page, 4096); err != nil || !bytes.Equal(page, data[4096:][:4096]) || c.Verified(obj) != "yes" {
+			t.Errorf("%d bytes, right again: %v, %q", size, err, c.Verified(obj))
+		}
+		c.Close()
+		c = newCache(t, s, cache.Config{})
 		tail := make([]byte, size/4)
 		if _, err := c.ReadAt(t.Context(), obj, nil, tail, size/2); err != nil || !bytes.Equal(tail, data[size/2:][:size/4]) {
 			t.Error(err)

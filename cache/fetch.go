@@ -148,10 +148,18 @@ func (c *Cache) run(ctx context.Context, f *fetch) {
 	if c.ctx.Err() != nil {
 		err = fs.ErrClosed
 	}
+	wrong := f.whole && errors.Is(err, ErrCorrupt)
+	if wrong {
+		c.dropFromDisk(f.v) // what random reads have brought there
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight--
 	c.unregister(f)
+	if wrong {
+		c.note(f.v.versionKey, suspect)
+		c.purgeVersion(f.v.versionKey)
+	}
 	for i := range f.pieces {
 		if p := &f.pieces[i]; p.block == nil {
 			p.err = err
