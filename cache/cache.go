@@ -101,6 +101,7 @@ type Cache struct {
 	closed   bool
 
 	verifiers  map[versionKey]*verifier
+	layouts    *simplelru.LRU[versionKey, *layout]
 	facts      *simplelru.LRU[versionKey, fact]
 	unverified int64 // versions of facts that are
 
@@ -131,6 +132,7 @@ func New(r store.Reader, cfg Config) *Cache {
 		crew: make(chan func()), buffers: bufferPool{keep: hotBuffers(cfg.Memory)}, budget: budget{limit: cfg.Memory},
 	}
 	c.verifiers = map[versionKey]*verifier{}
+	c.layouts, _ = simplelru.NewLRU[versionKey, *layout](factsMost, nil)
 	c.facts, _ = simplelru.NewLRU(factsMost, func(_ versionKey, state fact) {
 		if state == unverified {
 			c.unverified--
@@ -175,7 +177,7 @@ func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off
 		return 0, io.EOF
 	}
 	v := c.version(obj, s)
-	return c.serve(ctx, v, c.plan(v, s, off, want), p, off)
+	return c.serve(ctx, s, v, c.plan(v, s, off, want), p, off)
 }
 
 // ReadOnce reads like [Cache.ReadAt] what is not going to be read again, and may be much: it takes what is cached and
@@ -190,19 +192,26 @@ func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (
 	v := c.version(obj, nil)
 	plan := c.plan(v, nil, off, int64(len(p)))
 	plan.once = true
-	return c.serve(ctx, v, plan, p, off)
+	return c.serve(ctx, nil, v, plan, p, off)
 }
 
-// serve carries a plan out.
-func (c *Cache) serve(ctx context.Context, v version, plan plan, p []byte, off int64) (n int, err error) {
-	f, err := c.verifying(v, plan)
+// serve carries a plan out, by way of a stream if s is not nil.
+func (c *Cache) serve(ctx context.Context, s *Stream, v version, plan plan, p []byte, off int64) (n int, err error) {
+	var f *verifier
+	parts, err := c.partSize(ctx, v, plan)
+	if err == nil && parts == 0 {
+		f, err = c.verifying(v, plan)
+	}
 	if err == nil && f != nil && plan.read.end > v.size-tailSize {
 		err = c.finish(ctx, f)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read %q at %d: %w", v.key, off, err)
 	}
-	r := request{v: v, plan: plan, pos: off, verifier: f}
+	if parts > 0 {
+		plan = plan.byParts(v.size)
+	}
+	r := request{v: v, plan: plan, pos: off, verifier: f, stream: s, parts: parts}
 	if n, err = c.read(ctx, &r, p); err != nil {
 		return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
 	}
@@ -229,7 +238,10 @@ func (c *Cache) read(ctx context.Context, r *request, p []byte) (n int, err erro
 			r.claim = claim
 			continue
 		}
-		if err = c.copyParts(ctx, r, parts, p); err != nil {
+		if err = c.copyParts(ctx, r, parts, p); errors.Is(err, errLayout) && c.relay(r) {
+			continue
+		}
+		if err != nil {
 			return int(r.pos - r.read.off), err
 		}
 	}
@@ -267,10 +279,16 @@ func (c *Cache) plan(v version, s *Stream, off, n int64) plan {
 	if s == nil {
 		p = new(window).plan(off, n, v.size, 0)
 	} else {
-		limit := c.active.share(s, c.cfg.Readahead, time.Now())
 		s.mu.Lock()
+		limit := int64(0)
+		if !s.closed {
+			limit = c.active.share(s, c.cfg.Readahead, time.Now())
+		}
 		p = s.window.plan(off, n, v.size, limit)
 		s.mu.Unlock()
+	}
+	if !p.whole && v.size <= wholeSize && c.isSuspect(v) { // what was refused as a whole is not given in pieces
+		p = plan{read: p.read, fetch: span{0, v.size}, unit: blockSize, whole: true}
 	}
 	if p.whole && c.cost(p.fetch, p.unit) > c.cfg.Memory {
 		p.whole, p.fetch = false, align(p.read, p.unit, v.size)

@@ -31,7 +31,9 @@
 // object's checksum or MD5 ETag before a byte is delivered; a mismatch is
 // fetched once more, then is ErrCorrupt. A request whose answer is late is sent a second time (see pace).
 //
-// Larger objects that are read from their beginning are verified as they are read: see verifier.
+// Larger objects that are read from their beginning are verified as they are read: see verifier. Objects
+// in parts that have checksums of the parts alone are fetched by the part when they are read in sequence, each part held back until
+// it is right (see parts.go).
 //
 // # Memory
 //
@@ -45,11 +47,11 @@
 // window decides what to fetch; it is a pure state machine, one for each Stream, that knows sequential,
 // backward, strided and random reads. Its
 // size is bounded by Config.Readahead divided by the streams that were
-// active in the last 10 s.
+// active in the last 10 s; one that is left (Cache.Leave) counts no more, and what was fetched ahead of it ends.
 //
 // # Locks and goroutines
 //
-//	verifier.mu < Cache.mu; Stream.mu and all others are leaves; none is held over a store call
+//	verifier.mu < Cache.mu; Stream.mu < active's; all others are leaves; none is held over a store call
 //
 // Every goroutine is a fetch, a second request or the HEAD of a verification; Close ends and awaits them. Block buffers are
 // counted by reference and reused: a buffer goes back to the pool when it is

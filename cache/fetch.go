@@ -51,10 +51,15 @@ func (p *piece) finish() {
 
 // fetchKind tells what a fetch is for.
 type fetchKind struct {
-	whole bool // covers the object: check it
-	ahead bool // readahead: worth ending without waiters
-	once  bool // for those who wait for it alone: not to be kept
+	whole bool    // covers the object: check it
+	ahead bool    // readahead: worth ending without waiters
+	once  bool    // for those who wait for it alone: not to be kept
+	by    *Stream // who reads ahead; nil = nobody in particular
+	part  int32   // it is the part of that number: check it; 0 = none
 }
+
+// unit: it brings something that has a checksum of its own, and is delivered when all of it is there.
+func (k fetchKind) unit() bool { return k.whole || k.part > 0 }
 
 // fetch is one GET that fills adjacent pieces in order. The goroutine that
 // runs it owns the fields of the second group.
@@ -68,10 +73,10 @@ type fetch struct {
 	bytes  int64 // of all pieces
 
 	// Guarded by Cache.mu.
-	waiters  int   // of pieces not delivered yet
-	reserved int64 // of the budget: what is not a block yet
-	ended    bool  // nobody wants it any more
-	noted    bool  // it is remembered whether the bytes are verified
+	waiters  int    // of pieces not delivered yet
+	reserved int64  // of the budget: what is not a block yet
+	ended    bool   // nobody wants it any more
+	noted    origin // of what was delivered last
 
 	pos      int64  // next byte to come
 	next     int    // index of the piece that it falls into
@@ -134,16 +139,27 @@ func (c *Cache) run(ctx context.Context, f *fetch) {
 		c.rewind(f)
 		if err = c.fill(ctx, f); errors.Is(err, ErrCorrupt) {
 			c.count.corrupt.Add(1)
+			if f.part > 0 {
+				c.noteWrongPart(f.v)
+			}
 		}
 	}
 	c.rewind(f)
 	if c.ctx.Err() != nil {
 		err = fs.ErrClosed
 	}
+	wrong := f.whole && errors.Is(err, ErrCorrupt)
+	if wrong {
+		c.dropFromDisk(f.v) // what random reads have brought there
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight--
 	c.unregister(f)
+	if wrong {
+		c.note(f.v.versionKey, suspect)
+		c.purgeVersion(f.v.versionKey)
+	}
 	for i := range f.pieces {
 		if p := &f.pieces[i]; p.block == nil {
 			p.err = err
@@ -222,12 +238,19 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 	if f.pos == end {
 		return nil
 	}
-	want := store.Range{Off: f.pos, Len: end - f.pos}
-	if f.whole && f.pos == 0 {
+	want, begins := store.Range{Off: f.pos, Len: end - f.pos}, f.unit() && f.pos == f.pieces[0].off
+	switch {
+	case begins && f.part > 0:
+		want.Part = f.part
+	case begins:
 		want = store.All // without a Range the server tells the checksum
 	}
 	body, got, err := c.open(ctx, f.v.key, want, f.v.cond)
 	if err != nil {
+		if want.Part > 0 && errors.Is(err, store.ErrInvalid) {
+			c.noParts(f.v)
+			return errLayout
+		}
 		if errors.Is(context.Cause(ctx), errStalled) {
 			return &store.Error{Op: "get", Key: f.v.key, Kind: store.ErrTransient, Err: errStalled}
 		}
@@ -241,8 +264,10 @@ func (c *Cache) attempt(ctx context.Context, f *fetch) error {
 		got.Key = f.v.key
 		c.cfg.Answered(got)
 	}
-	if f.whole && f.pos == 0 {
-		f.check = newChecker(got)
+	if begins {
+		if f.check, err = c.vouched(f, got); err != nil {
+			return err
+		}
 	}
 	watchdog.Reset(min(bodyStall, fetchStall-time.Since(f.progress)))
 	if err := c.drain(f, body, end, watchdog); err != nil {
@@ -311,14 +336,7 @@ func (c *Cache) complete(f *fetch) error {
 func (c *Cache) deliver(f *fetch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !f.noted && !f.tier.loaded { // of what the disk has, nobody remembers
-		f.noted = true
-		if _, known := c.facts.Peek(f.v.versionKey); f.check != nil {
-			c.note(f.v.versionKey, verified)
-		} else if !known {
-			c.note(f.v.versionKey, unverified)
-		}
-	}
+	c.noteDelivery(f)
 	first := f.next - len(f.held)
 	for i, b := range f.held {
 		p := &f.pieces[first+i]

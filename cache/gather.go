@@ -17,6 +17,9 @@ type request struct {
 	claim *claim // room that this reader has waited for; nil = none
 
 	verifier *verifier // of the version; nil = none
+	stream   *Stream   // by which it reads; nil = none
+	parts    int64     // size of the parts by which it is fetched; 0 = not by parts
+	relaid   int       // how often the parts lay elsewhere
 }
 
 // part is one unit that a read needs: a cached block, or a piece in flight until
@@ -72,14 +75,17 @@ func (c *Cache) demand(e *entry, r *request, waited bool) (missed bool) {
 		}
 		missed = true
 		kind.whole = r.whole && gap.len() == r.v.size
-		if !waited || kind.whole {
+		if r.parts > 0 {
+			gap, kind.part = r.partOf(gap.off)
+		}
+		if !waited || kind.unit() {
 			if cost := c.cost(gap, r.unit); c.admit(cost, waited) {
 				c.start(r.v, gap, r.unit, kind, cost)
-				pos = gap.end
+				pos, waited = gap.end, false
 				continue
 			}
 		}
-		if kind.whole {
+		if kind.unit() {
 			return true
 		}
 		if gap = c.wanted(gap, r); gap.len() > 0 {
@@ -112,6 +118,10 @@ func (c *Cache) least(e *entry, r *request) int64 {
 	}
 	want := align(span{r.pos, r.read.end}, r.unit, r.v.size)
 	gap, _ := c.gap(e, want, r.unit, c.cfg.MaxRange)
+	if r.parts > 0 {
+		gap, _ = r.partOf(gap.off)
+		return c.cost(gap, r.unit)
+	}
 	return c.cost(c.wanted(gap, r), r.unit)
 }
 
@@ -139,11 +149,15 @@ func (c *Cache) fetchAhead(e *entry, r *request, s span) bool {
 		if !ok {
 			return true
 		}
+		kind := fetchKind{ahead: true, by: r.stream}
+		if r.parts > 0 {
+			gap, kind.part = r.partOf(gap.off)
+		}
 		cost := c.cost(gap, r.unit)
 		if !c.admitAhead(cost, gap.len()) {
 			return false
 		}
-		c.start(r.v, gap, r.unit, fetchKind{ahead: true}, cost)
+		c.start(r.v, gap, r.unit, kind, cost)
 		pos = gap.end
 	}
 	return true
@@ -203,7 +217,7 @@ func (e *entry) lookup(pos int64) part {
 func (c *Cache) collect(e *entry, r *request, parts []part) []part {
 	for pos := r.pos; pos < r.read.end; {
 		p := e.lookup(pos)
-		if r.verifier != nil { // it adds up blocks
+		if r.verifier != nil || r.parts > 0 { // it adds up blocks; parts are of blocks, pages came unverified
 			s := e.units[unitAt(pos, blockSize)]
 			if p = (part{block: s.block}); s.block == nil {
 				p.piece = s.piece

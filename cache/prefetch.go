@@ -34,6 +34,9 @@ func (c *Cache) Prefetch(obj Object, failed func(error)) error {
 	if c.closed {
 		return fs.ErrClosed
 	}
+	if l, known := c.layouts.Peek(v.versionKey); known && l.size > 0 {
+		return nil // it comes in parts, which who reads it asks for
+	}
 	e := c.table.entry(v.versionKey)
 	defer c.table.forget(e)
 	for pos := int64(0); pos < v.size; {
@@ -62,7 +65,7 @@ func (c *Cache) tellFailure(p *piece, failed func(error)) {
 	}
 	c.fetches.Go(func() {
 		<-p.done
-		if p.err != nil && !errors.Is(p.err, context.Canceled) {
+		if p.err != nil && !errors.Is(p.err, context.Canceled) && !errors.Is(p.err, errLayout) {
 			failed(p.err)
 		}
 	})

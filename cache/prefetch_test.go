@@ -90,6 +90,7 @@ func TestPrefetchIsBounded(t *testing.T) {
 		if d := time.Since(at); d > 20*time.Millisecond {
 			t.Errorf("a reader has waited %v", d)
 		}
+		synctest.Wait()
 		if err := c.Prefetch(objs[39], nil); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}

@@ -13,7 +13,7 @@ type Stats struct {
 	Corrupt      int64 // answers that did not match their checksum
 	Evicted      int64 // blocks that had to make room
 
-	Unverified int64 // versions read, of the latest few thousand, that nothing vouches for but the connection
+	Unverified int64 // versions read, of the latest few thousand, for all or some bytes of which nothing vouches but the connection
 	Waited     int64 // readers that had to wait for memory
 	Dropped    int64 // readaheads that were given up for them
 

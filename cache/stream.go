@@ -6,9 +6,10 @@ import (
 )
 
 // Stream is the access pattern of one handle. The zero value is ready; it is
-// safe for concurrent use and must not be copied after its first use.
+// safe for concurrent use and must not be copied after its first use. [Cache.Leave] ends it.
 type Stream struct {
 	mu     sync.Mutex
+	closed bool
 	window window
 	serial uint64 // identity of versions without an ETag; 0 = none yet
 }
@@ -41,6 +42,30 @@ func (a *activeStreams) share(s *Stream, budget int64, now time.Time) int64 {
 		}
 	}
 	return budget / int64(len(a.last))
+}
+
+// leave gives back the share of s at once.
+func (a *activeStreams) leave(s *Stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.last, s)
+}
+
+// Leave ends the access pattern of a handle that is not going to read any more: its share of the readahead is the
+// others' at once, and what is being fetched ahead of it ends, unless somebody waits for that. Reads by way of s that are
+// under way, or come later all the same, get their bytes, as reads on their own.
+func (c *Cache) Leave(s *Stream) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	c.active.leave(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.ahead {
+		if f.by == s && f.waiters == 0 && !f.ended {
+			c.end(f)
+		}
+	}
 }
 
 func (c *Cache) nextSerial() uint64 {

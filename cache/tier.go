@@ -44,17 +44,17 @@ func (c *Cache) pieceOnDisk(f *fetch, p *piece) bool {
 }
 
 // fromDisk delivers the pieces that are on the disk, from the next one on, and returns where the GET has to end that brings what then
-// comes: before the next piece that is there. An object that is to be checked whole comes from one of both.
+// comes: before the next piece that is there. An object or part that is to be checked as a whole comes from one of both.
 func (c *Cache) fromDisk(ctx context.Context, f *fetch) (end int64) {
 	end = f.pieces[len(f.pieces)-1].end
 	if f.buf != nil || f.check != nil || !c.onDisk(f.v) {
 		return end // in the middle of a body
 	}
 	c.nameForDisk(f)
-	if f.whole {
+	if f.unit() {
 		if n := c.load(f, len(f.pieces)); n > 0 && n < len(f.pieces) { // what is bad further on would stay
 			c.rewind(f)
-			c.cfg.Disk.Drop(f.tier.version, f.v.size, 0, f.v.size)
+			c.cfg.Disk.Drop(f.tier.version, f.v.size, f.pieces[0].off, end)
 		}
 		c.deliverLoaded(f)
 		return end
@@ -80,7 +80,7 @@ func (c *Cache) load(f *fetch, limit int) (n int) {
 		}
 		bufs = append(bufs, c.buffers.get(p.len()))
 	}
-	if len(bufs) == limit || len(bufs) > 0 && !f.whole {
+	if len(bufs) == limit || len(bufs) > 0 && !f.unit() {
 		first := f.pieces[f.next].id
 		n = c.cfg.Disk.Load(f.tier.version, first.index(), first.page(), bufs, f.v.size)
 	}

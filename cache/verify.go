@@ -34,21 +34,12 @@ const (
 // errUnverified ends a verification that can not be had.
 var errUnverified = errors.New("nothing to verify by")
 
-// fact is what is known of a version's bytes that were delivered.
-type fact int
-
-const (
-	unread     fact = iota
-	unverified      // nothing vouches for them but the connection
-	verified        // they match the store's checksum
-	suspect         // they did not: an error until they do
-)
-
 // verifier adds up one version as it is read. Its mutex is a leaf but for Cache.mu, which is taken under it.
 type verifier struct {
 	v     version
 	ready chan struct{} // closed when check is set, or is known to be nil
 
+	again  bool         // bytes that it has had were fetched again; guarded by Cache.mu
 	strict bool         // what can not be verified is not to be delivered
 	used   time.Time    // by a reader; guarded by Cache.mu
 	pos    atomic.Int64 // bytes before it are added; changed under mu
@@ -123,11 +114,9 @@ func (c *Cache) borrow(v version, off int64) *block {
 
 // askChecksum asks for the checksum of a version: a HEAD tells it, the answer to a range does not.
 func (c *Cache) askChecksum(f *verifier) {
-	ctx, cancel := context.WithTimeout(c.ctx, headPatience)
-	defer cancel()
-	got, err := c.store.Head(ctx, f.v.key, store.Cond{IfMatch: f.v.cond.IfMatch})
+	got, err := c.told(f.v)
 	f.mu.Lock()
-	if err == nil && f.v.verify(got) == nil {
+	if err == nil {
 		f.check = newChecker(got)
 	}
 	none := f.check == nil
@@ -140,6 +129,33 @@ func (c *Cache) askChecksum(f *verifier) {
 	if none {
 		c.endVerification(f, errUnverified)
 	}
+}
+
+// told is what the store says of a version's checksum; it is asked once.
+func (c *Cache) told(v version) (store.Object, error) {
+	c.mu.Lock()
+	l, known := c.layouts.Get(v.versionKey)
+	c.mu.Unlock()
+	if known {
+		<-l.ready
+		c.mu.Lock()
+		told := l.told
+		c.mu.Unlock()
+		if told != nil {
+			return *told, nil
+		}
+	}
+	l = &layout{ready: make(chan struct{}), count: partCount(v.etag)}
+	c.askLayout(v, l)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.told == nil {
+		return store.Object{}, errUnverified
+	}
+	if _, known = c.layouts.Peek(v.versionKey); !known {
+		c.layouts.Add(v.versionKey, l)
+	}
+	return *l.told, nil
 }
 
 // feed adds a block that a reader has got, while the reader holds it.
@@ -231,6 +247,12 @@ func (c *Cache) endVerification(f *verifier, err error) {
 	if c.verifiers[f.v.versionKey] == f {
 		delete(c.verifiers, f.v.versionKey)
 	}
+	if f.again && state == verified {
+		state = unverified
+	}
+	if state == verified {
+		c.dropPages(f.v.versionKey)
+	}
 	if was, _ := c.facts.Get(f.v.versionKey); was != suspect || state != unverified {
 		c.note(f.v.versionKey, state)
 	}
@@ -310,18 +332,6 @@ func (c *Cache) dropPending(all bool) {
 	}
 }
 
-// note remembers what is known of a version, and counts those that nothing vouches for. Cache.mu is held.
-func (c *Cache) note(k versionKey, state fact) {
-	was, _ := c.facts.Get(k)
-	if was == unverified {
-		c.unverified--
-	}
-	if state == unverified {
-		c.unverified++
-	}
-	c.facts.Add(k, state)
-}
-
 // isSuspect: what was delivered of a version has turned out to be wrong.
 func (c *Cache) isSuspect(v version) bool {
 	c.mu.Lock()
@@ -348,14 +358,4 @@ func (c *Cache) purgeVersion(k versionKey) {
 			}
 		}
 	}
-}
-
-// Verified tells of the bytes of obj that were read: "yes" when they were found to match the store's checksum, "no" when there was nothing
-// to verify them by, "wrong" when they do not match, "" while nothing was read. Only the latest few thousand versions are known.
-func (c *Cache) Verified(obj Object) string {
-	v := c.version(obj, nil)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	state, _ := c.facts.Peek(v.versionKey)
-	return [...]string{unread: "", unverified: "no", verified: "yes", suspect: "wrong"}[state]
 }

@@ -17,6 +17,7 @@ type plan struct {
 	spend  bool   // what was read is not expected to be read again
 	verify bool   // a run from the object's beginning, which goes on
 	once   bool   // what is fetched is not kept
+	parts  bool   // it goes on, or covers all: worth fetching by whole parts
 }
 
 // window decides what to fetch for the reads of one handle. It is a pure state
@@ -80,7 +81,7 @@ func (w *window) plan(off, n, size, limit int64) plan {
 	p := plan{read: read, fetch: read, unit: pageSize}
 	switch {
 	case size <= firstRange, off == 0 && w.front == 0 && size <= wholeSize && limit > 0:
-		p.fetch, p.unit, p.whole = span{0, size}, blockSize, true
+		p.fetch, p.unit, p.whole, p.parts = span{0, size}, blockSize, true, true
 		w.front, w.mark = size, size
 		return p
 	case limit > 0 && (w.size > 0 || w.steps.backward()):
@@ -89,12 +90,16 @@ func (w *window) plan(off, n, size, limit int64) plan {
 		p.unit = blockSize
 	}
 	p.fetch = align(read, p.unit, size)
+	if p.unit == blockSize && p.fetch == (span{0, size}) && size <= wholeSize {
+		p.whole, p.parts = true, true
+	}
 	switch {
 	case limit == 0:
 	case w.size > 0:
 		w.extend(&p, size, limit)
 		p.spend, p.front = size > wholeSize, w.front
 		p.verify = w.from0 && w.next > firstRange/2
+		p.parts = w.from0 || w.size > firstRange
 	default:
 		w.steps.extend(&p, size, limit)
 	}

@@ -18,7 +18,8 @@ type Reader interface {
 	// range clipped to the object; a connection that ends early gives
 	// io.ErrUnexpectedEOF from Read, never a silent short body. The Object
 	// describes the whole object (Size is its full size). A range that
-	// begins at or behind the end gives an empty body and no error.
+	// begins at or behind the end gives an empty body and no error. By
+	// Range.Part it gives a part instead; one that there is not is an error.
 	// The caller closes the body.
 	Get(ctx context.Context, key string, r Range, c Cond) (io.ReadCloser, Object, error)
 

@@ -56,9 +56,15 @@ type Object struct {
 
 	// Checksum is a base64 full-object checksum with its algorithm in front
 	// ("CRC32:…", "SHA256:…", "CRC64NVME:…"), "" when the server offers none.
+	// Of the answer to a Get of a part (Range.Part) it is that of the part.
 	Checksum string
 	// Parts is the number of parts of a multipart object, 0 when unknown or single.
 	Parts int
+	// Composite: there is no checksum of the whole, but one of each part, which a Get of the part tells. Only answers that
+	// are asked for checksums say so: Head, and Get of All or of a part.
+	Composite bool
+	// Part is where the part lies that a Get of it gave; zero in all other answers.
+	Part Range
 }
 
 // Cond is a precondition of a request. At most one of IfMatch and IfNoneMatch
@@ -74,6 +80,10 @@ type Cond struct {
 type Range struct {
 	Off int64
 	Len int64
+
+	// Part, where it is positive, asks a Get for the part of that number of a multipart object, as it was uploaded, whatever Off
+	// and Len say: Object.Part tells where it lies. A server that knows no parts may give the whole object.
+	Part int32
 }
 
 // All is the range of a whole object.
@@ -139,6 +149,7 @@ type Limits struct {
 	CopyCond   bool // Copy honours conditions on its target (proved, not assumed)
 	NeedsSync  bool // what was acknowledged may be lost in a power loss before a Sync (see [Syncer])
 	EqualParts bool // all parts but the last must be of one size (Cloudflare R2)
+	NoParts    bool // Get knows no parts: Range.Part gives the whole object
 }
 
 // S3Limits are those of Amazon S3.

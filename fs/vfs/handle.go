@@ -193,6 +193,7 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	}
 	h.released = true
 	h.mu.Unlock()
+	h.fs.cache.Leave(&h.stream)
 	if h.writer != nil {
 		if h.of.takeWriter(h.writer) {
 			err = wrap("release", h.path, h.writer.Release(ctx, true))

@@ -38,6 +38,7 @@ func newKept(ctx context.Context, c *cache.Cache, s source, dir string) (*keptFi
 	}
 	k := &keptFile{file: file, size: s.length()}
 	var stream cache.Stream
+	defer c.Leave(&stream)
 	buf := make([]byte, min(k.size, 1<<20))
 	for off := int64(0); off < k.size; {
 		n, err := s.read(ctx, c, &stream, buf[:min(int64(len(buf)), k.size-off)], off)

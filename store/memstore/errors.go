@@ -16,6 +16,7 @@ const (
 	codeInvalidArgument = "InvalidArgument"
 	codeInvalidPart     = "InvalidPart"
 	codeInvalidRange    = "InvalidRange"
+	codeInvalidPartNo   = "InvalidPartNumber"
 	codeInvalidRequest  = "InvalidRequest"
 	codeKeyTooLong      = "KeyTooLongError"
 	codeMalformedXML    = "MalformedXML"
@@ -39,7 +40,7 @@ func failure(code string) *store.Error {
 		e.Status, e.Kind = http.StatusForbidden, store.ErrPermission
 	case codeArchived:
 		e.Status, e.Kind = http.StatusForbidden, store.ErrArchived
-	case codeInvalidRange:
+	case codeInvalidRange, codeInvalidPartNo:
 		e.Status = http.StatusRequestedRangeNotSatisfiable
 	case codeNoSuchKey:
 		e.Status, e.Kind = http.StatusNotFound, store.ErrNotExist

@@ -163,7 +163,10 @@ func (s *Store) assemble(u *upload, parts []store.Part) (*object, *store.Error) 
 	if len(parts) == 0 || len(parts) > s.cfg.Limits.MaxParts {
 		return nil, failure(codeMalformedXML)
 	}
-	var data, sums []byte
+	var (
+		data, sums []byte
+		layout     []partSum
+	)
 	for i, p := range parts {
 		if i > 0 && p.Number <= parts[i-1].Number {
 			return nil, failure(codePartOrder)
@@ -183,6 +186,7 @@ func (s *Store) assemble(u *upload, parts []store.Part) (*object, *store.Error) 
 			return nil, &store.Error{Kind: store.ErrInvalid, Err: err}
 		}
 		data, sums = append(data, have.data...), append(sums, sum...)
+		layout = append(layout, partSum{int64(len(data)), "CRC32:" + checksumOf(have.data)})
 	}
 	if int64(len(data)) > s.cfg.Limits.MaxObject {
 		return nil, failure(codeEntityTooLarge)
@@ -190,7 +194,7 @@ func (s *Store) assemble(u *upload, parts []store.Part) (*object, *store.Error) 
 	sum := md5.Sum(sums) //nolint:gosec // S3's ETag is an MD5, nothing is protected by it
 	return &object{
 		data: data, etag: fmt.Sprintf(`"%s-%d"`, hex.EncodeToString(sum[:]), len(parts)),
-		lastModified: u.created, headers: u.headers, parts: len(parts),
+		lastModified: u.created, headers: u.headers, parts: len(parts), layout: layout,
 	}, nil
 }
 

@@ -31,6 +31,30 @@ type object struct {
 	headers      store.Headers
 	checksum     string
 	parts        int
+	layout       []partSum // of an object of parts, whose checksums are those of its parts alone
+}
+
+// partSum is where a part of an object ends, and its checksum.
+type partSum struct {
+	end      int64
+	checksum string
+}
+
+// part finds a part by its number, as it was counted in Complete. An object that was put whole is its own only part.
+func (o *object) part(number int32) (store.Range, string, *store.Error) {
+	layout := o.layout
+	if len(layout) == 0 {
+		layout = []partSum{{int64(len(o.data)), o.checksum}}
+	}
+	if number < 1 || int(number) > len(layout) {
+		return store.Range{}, "", failure(codeInvalidPartNo)
+	}
+	at := store.Range{Part: number}
+	if number > 1 {
+		at.Off = layout[number-2].end
+	}
+	at.Len = layout[number-1].end - at.Off
+	return at, layout[number-1].checksum, nil
 }
 
 func (s *Store) newObject(data []byte, h store.Headers) *object {
@@ -44,7 +68,7 @@ func (s *Store) newObject(data []byte, h store.Headers) *object {
 func (o *object) describe(key string) store.Object {
 	d := o.listed(key)
 	h := o.headers.Clone()
-	d.Headers, d.Checksum, d.Parts = &h, o.checksum, o.parts
+	d.Headers, d.Checksum, d.Parts, d.Composite = &h, o.checksum, o.parts, len(o.layout) > 0
 	return d
 }
 

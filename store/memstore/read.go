@@ -49,7 +49,15 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond
 		if e != nil {
 			return e
 		}
-		found, data = o.describe(key), clip(o.data, r)
+		found = o.describe(key)
+		at := r
+		if r.Part > 0 {
+			if at, found.Checksum, e = o.part(r.Part); e != nil {
+				return e
+			}
+			found.Part = at
+		}
+		data = clip(o.data, at)
 		return nil
 	})
 	if err != nil {

@@ -24,8 +24,35 @@ type body struct {
 }
 
 // newBody checks that the answer is the range that was asked for. A server that
-// ignores Range sends the whole object: its surplus is read and dropped.
-func newBody(call *call, out *s3.GetObjectOutput, r store.Range) (*body, int64, error) {
+// ignores Range sends the whole object: its surplus is read and dropped. It returns the size of the object, too, and of a part that was
+// asked for where it lies.
+func newBody(call *call, out *s3.GetObjectOutput, r store.Range) (*body, int64, store.Range, error) {
+	if r.Part > 0 {
+		return partBody(call, out, r.Part)
+	}
+	b, size, err := rangeBody(call, out, r)
+	return b, size, store.Range{}, err
+}
+
+// partBody takes what the answer gives for the part.
+func partBody(call *call, out *s3.GetObjectOutput, number int32) (*body, int64, store.Range, error) {
+	if out.ContentRange == nil { // the only part, or a server that knows no parts
+		if out.ContentLength == nil || *out.ContentLength < 0 {
+			return nil, 0, store.Range{}, errNoLength
+		}
+		size := *out.ContentLength
+		return &body{call: call, from: out.Body, left: size}, size, store.Range{Len: size, Part: number}, nil
+	}
+	off, n, size, err := extent(*out.ContentRange)
+	if err != nil {
+		return nil, 0, store.Range{}, err
+	}
+	return &body{call: call, from: out.Body, left: n}, size, store.Range{Off: off, Len: n, Part: number}, nil
+}
+
+var errNoLength = errors.New("an answer without its length")
+
+func rangeBody(call *call, out *s3.GetObjectOutput, r store.Range) (*body, int64, error) {
 	length := aws.ToInt64(out.ContentLength)
 	if out.ContentRange != nil {
 		off, n, size, err := extent(*out.ContentRange)
@@ -42,7 +69,7 @@ func newBody(call *call, out *s3.GetObjectOutput, r store.Range) (*body, int64, 
 		return &body{call: call, from: out.Body, left: n}, size, nil
 	}
 	if out.ContentLength == nil || length < 0 {
-		return nil, 0, errors.New("an answer without its length")
+		return nil, 0, errNoLength
 	}
 	skip := min(r.Off, length)
 	if _, err := io.CopyN(io.Discard, out.Body, skip); err != nil {

@@ -90,6 +90,10 @@ func copyHeaders(in *s3.CopyObjectInput, h store.Headers) {
 
 // headObject is what a HEAD says of key.
 func headObject(key string, out *s3.HeadObjectOutput) store.Object {
+	sums := checksums{
+		kind: out.ChecksumType, wrong: wrongChecksum(out.ResultMetadata, out.ETag), sha256: out.ChecksumSHA256, sha1: out.ChecksumSHA1,
+		crc64nvme: out.ChecksumCRC64NVME, crc32c: out.ChecksumCRC32C, crc32: out.ChecksumCRC32,
+	}
 	return store.Object{
 		Key:          key,
 		Size:         aws.ToInt64(out.ContentLength),
@@ -97,9 +101,9 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Checksum: fullChecksum(wrongChecksum(out.ResultMetadata, out.ETag), out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
-			out.ChecksumCRC32C, out.ChecksumCRC32),
-		Parts: int(aws.ToInt32(out.PartsCount)),
+		Checksum:     sums.full(),
+		Composite:    sums.composite(),
+		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
 			ContentEncoding:    aws.ToString(out.ContentEncoding),
@@ -117,8 +121,16 @@ func headObject(key string, out *s3.HeadObjectOutput) store.Object {
 	}
 }
 
-// getObject is what a GET says of key; size is that of the whole object.
-func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
+// getObject is what a GET says of key; size is that of the whole object, part where the part lies if one was asked for.
+func getObject(key string, out *s3.GetObjectOutput, size int64, part store.Range) store.Object {
+	sums := checksums{
+		kind: out.ChecksumType, wrong: wrongChecksum(out.ResultMetadata, out.ETag), sha256: out.ChecksumSHA256, sha1: out.ChecksumSHA1,
+		crc64nvme: out.ChecksumCRC64NVME, crc32c: out.ChecksumCRC32C, crc32: out.ChecksumCRC32,
+	}
+	sum := sums.full()
+	if part.Part > 0 {
+		sum = sums.part(part.Len == size)
+	}
 	return store.Object{
 		Key:          key,
 		Size:         size,
@@ -126,9 +138,10 @@ func getObject(key string, out *s3.GetObjectOutput, size int64) store.Object {
 		LastModified: aws.ToTime(out.LastModified),
 		VersionID:    aws.ToString(out.VersionId),
 		StorageClass: class(string(out.StorageClass)),
-		Checksum: fullChecksum(wrongChecksum(out.ResultMetadata, out.ETag), out.ChecksumType, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC64NVME,
-			out.ChecksumCRC32C, out.ChecksumCRC32),
-		Parts: int(aws.ToInt32(out.PartsCount)),
+		Checksum:     sum,
+		Composite:    sums.composite(),
+		Part:         part,
+		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
 			ContentEncoding:    aws.ToString(out.ContentEncoding),
@@ -159,30 +172,6 @@ func metadata(m map[string]string) map[string]string {
 		return nil
 	}
 	return m
-}
-
-// fullChecksum gives the strongest checksum that covers the whole object. One
-// "of checksums" (multipart, COMPOSITE) verifies nothing that is read as a whole, and a wrong one nothing at all.
-func fullChecksum(wrong bool, kind types.ChecksumType, sha256, sha1, crc64nvme, crc32c, crc32 *string) string {
-	if kind == types.ChecksumTypeComposite || wrong {
-		return ""
-	}
-	for _, c := range []struct {
-		name  string
-		value *string
-	}{
-		{"SHA256", sha256},
-		{"SHA1", sha1},
-		{"CRC64NVME", crc64nvme},
-		{"CRC32C", crc32c},
-		{"CRC32", crc32},
-	} {
-		v := aws.ToString(c.value)
-		if v != "" && !strings.Contains(v, "-") { // "…-3" is a checksum of three checksums
-			return c.name + ":" + v
-		}
-	}
-	return ""
 }
 
 // wrongChecksum: the server may give right bytes, which were uploaded in parts, a wrong checksum. VersityGW (up to 1.8 at least)

@@ -55,16 +55,16 @@ func (s *Store) reason(ctx context.Context, call *call, key string, head error) 
 
 // Get implements [store.Reader].
 func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond) (io.ReadCloser, store.Object, error) {
-	if r.Len == 0 {
+	if r.Len == 0 && r.Part == 0 {
 		return s.nothing(ctx, key, c)
 	}
 	callCtx, call := s.read(ctx, op.Get, key, s.timeouts.ReadStall)
 	out, err := s.client.GetObject(callCtx, &s3.GetObjectInput{
-		Bucket: &s.bucket, Key: &key, Range: rangeHeader(r),
+		Bucket: &s.bucket, Key: &key, Range: rangeHeader(r), PartNumber: partNumber(r),
 		IfMatch: ptr(c.IfMatch), IfNoneMatch: star(c.IfNoneMatch),
 	}, call.options(withChecksum(r)...)...)
 	if err != nil {
-		if isStatus(err, http.StatusRequestedRangeNotSatisfiable) {
+		if r.Part == 0 && isStatus(err, http.StatusRequestedRangeNotSatisfiable) {
 			_ = call.end(0, nil)
 			return s.nothing(ctx, key, c)
 		}
@@ -74,17 +74,17 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond
 		return nil, store.Object{}, call.end(0, errors.Join(err, out.Body.Close()))
 	}
 	call.total.Stop() // the body has a watchdog of its own
-	body, size, err := newBody(call, out, r)
+	body, size, part, err := newBody(call, out, r)
 	if err != nil {
 		return nil, store.Object{}, call.end(0, errors.Join(err, out.Body.Close()))
 	}
-	return body, getObject(key, out, size), nil
+	return body, getObject(key, out, size, part), nil
 }
 
-// withChecksum asks for the checksum of an object that is read whole. It is not the SDK's own way to ask, which
+// withChecksum asks for the checksum of an object, or of a part, that is read whole. It is not the SDK's own way to ask, which
 // would add up the body too: the reader above does, and more than one layer of that costs.
 func withChecksum(r store.Range) []func(*s3.Options) {
-	if r != store.All {
+	if r != store.All && r.Part == 0 {
 		return nil
 	}
 	return []func(*s3.Options){s3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED"))}
@@ -113,8 +113,18 @@ func (s *Store) nothing(ctx context.Context, key string, c store.Cond) (io.ReadC
 	return io.NopCloser(bytes.NewReader(nil)), o, nil
 }
 
+// partNumber is nil where a range of the object is asked for.
+func partNumber(r store.Range) *int32 {
+	if r.Part == 0 {
+		return nil
+	}
+	return &r.Part
+}
+
 func rangeHeader(r store.Range) *string {
 	switch {
+	case r.Part > 0:
+		return nil
 	case r.Len >= 0:
 		return aws.String(fmt.Sprintf("bytes=%d-%d", r.Off, r.Off+r.Len-1))
 	case r.Off > 0:

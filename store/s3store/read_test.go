@@ -197,8 +197,8 @@ func TestComposite(t *testing.T) {
 			k, v, _ := strings.Cut(h, ": ")
 			w.Header().Set(k, v)
 		})
-		if o, err := open(t, f.URL).Head(t.Context(), "k", store.Cond{}); err != nil || o.Checksum != "" {
-			t.Errorf("%s: %q, %v", h, o.Checksum, err)
+		if o, err := open(t, f.URL).Head(t.Context(), "k", store.Cond{}); err != nil || o.Checksum != "" || !o.Composite {
+			t.Errorf("%s: %q, composite %v, %v", h, o.Checksum, o.Composite, err)
 		}
 	}
 }
@@ -311,6 +311,61 @@ func TestSlowDownIsTold(t *testing.T) {
 		_ = body.Close()
 		if want := status != http.StatusInternalServerError; (told == 1) != want {
 			t.Errorf("%d: told %d times", status, told)
+		}
+	}
+}
+
+// TestGetOfParts: the number of the part goes instead of a range, the checksum that comes is that of the part.
+func TestGetOfParts(t *testing.T) {
+	t.Parallel()
+	header := http.Header{}
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"e-2"`)
+		w.Header().Set("X-Amz-Mp-Parts-Count", "2")
+		w.Header().Set("X-Amz-Checksum-Crc32", "AAAAAA==")
+		for name := range header {
+			w.Header().Set(name, header.Get(name))
+		}
+		if w.Header().Get("Content-Range") == "" {
+			_, _ = io.WriteString(w, content)
+			return
+		}
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, content[6:])
+	})
+	s := open(t, f.URL)
+	for _, c := range []struct {
+		kind, extent, server, sum string
+		composite                 bool
+		want                      store.Range
+	}{
+		{"COMPOSITE", "bytes 6-9/10", "", "CRC32:AAAAAA==", true, store.Range{Off: 6, Len: 4, Part: 2}},
+		{"", "bytes 6-9/10", "", "CRC32:AAAAAA==", false, store.Range{Off: 6, Len: 4, Part: 2}},
+		{"FULL_OBJECT", "bytes 6-9/10", "", "", false, store.Range{Off: 6, Len: 4, Part: 2}},
+		{"COMPOSITE", "bytes 6-9/10", "VERSITYGW", "", false, store.Range{Off: 6, Len: 4, Part: 2}},
+		{"", "", "", "CRC32:AAAAAA==", false, store.Range{Len: 10, Part: 2}}, // knows no parts
+	} {
+		header = http.Header{}
+		for name, value := range map[string]string{"X-Amz-Checksum-Type": c.kind, "Content-Range": c.extent, "Server": c.server} {
+			if value != "" {
+				header.Set(name, value)
+			}
+		}
+		body, o, err := s.Get(t.Context(), "k", store.Range{Part: 2}, store.Cond{IfMatch: `"e-2"`})
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		got, err := io.ReadAll(body)
+		if err != nil || string(got) != content[c.want.Off:] || o.Size != 10 || o.Part != c.want || o.Checksum != c.sum || o.Composite != c.composite {
+			t.Errorf("%+v: %q, %v, %+v", c, got, err, o)
+		}
+		if err := body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, r := range f.requests() {
+		if r.URL.Query().Get("partNumber") != "2" || r.Header.Get("Range") != "" || r.Header.Get("X-Amz-Checksum-Mode") != "ENABLED" {
+			t.Errorf("asked %s with %v", r.URL, r.Header)
 		}
 	}
 }

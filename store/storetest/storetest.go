@@ -95,6 +95,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 		{"MultipartRefused", testMultipartRefused},
 		{"MultipartConditions", testMultipartConditions},
 		{"MultipartAbort", testAbort},
+		{"GetOfParts", testGetParts},
 		{"CopyPart", testCopyPart},
 		{"Errors", testErrors},
 		{"EndedContext", testEndedContext},

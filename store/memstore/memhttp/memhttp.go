@@ -1,7 +1,8 @@
 // Package memhttp serves a memstore as an S3 endpoint, path style, for tests: what a file-based server can not show (any key, the order
 // of bytes, a million keys in one directory) it does. Signatures are not looked at: listen on the loopback only.
 //
-// It knows ListObjectsV2, GET, HEAD, PUT, DELETE and DeleteObjects, with their conditions; uploads in parts are NotImplemented.
+// It knows ListObjectsV2, GET, HEAD, PUT, DELETE and DeleteObjects, with their conditions; uploads in parts are NotImplemented,
+// but what was uploaded to the memstore in parts can be got by them (partNumber), with the checksums that were asked for.
 package memhttp
 
 import (
@@ -51,6 +52,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var o store.Object
 		if o, err = h.store.Head(r.Context(), key, cond(r)); err == nil {
 			describe(w, o, o.Size)
+			vouch(w, r, o)
 		}
 	case r.Method == http.MethodPut:
 		err = h.put(w, r, key)
@@ -110,6 +112,22 @@ func describe(w http.ResponseWriter, o store.Object, length int64) {
 	}
 }
 
+// vouch tells the checksum of what is sent, to who asks for it. That of an object in parts is one of checksums.
+func vouch(w http.ResponseWriter, r *http.Request, o store.Object) {
+	if r.Header.Get("X-Amz-Checksum-Mode") != "ENABLED" {
+		return
+	}
+	if sum, ok := strings.CutPrefix(o.Checksum, "CRC32:"); ok {
+		w.Header().Set("X-Amz-Checksum-Crc32", sum)
+	}
+	if o.Composite {
+		w.Header().Set("X-Amz-Checksum-Type", "COMPOSITE")
+	}
+	if o.Part.Part > 0 {
+		w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(o.Parts))
+	}
+}
+
 func (h *handler) get(w http.ResponseWriter, r *http.Request, key string) error {
 	span, partial := store.All, false
 	if text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
@@ -123,11 +141,21 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 			span.Len = end - off + 1
 		}
 	}
+	if text := r.URL.Query().Get("partNumber"); text != "" {
+		number, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || number < 1 {
+			return &store.Error{Code: "InvalidArgument", Status: http.StatusBadRequest}
+		}
+		span = store.Range{Part: int32(number)}
+	}
 	body, o, err := h.store.Get(r.Context(), key, span, cond(r))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	if span.Part > 0 {
+		span, partial = o.Part, o.Size > 0
+	}
 	length := o.Size - span.Off
 	if span.Len >= 0 {
 		length = min(length, span.Len)
@@ -136,6 +164,9 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 		return &store.Error{Code: "InvalidRange", Status: http.StatusRequestedRangeNotSatisfiable}
 	}
 	describe(w, o, length)
+	if span == store.All || span.Part > 0 {
+		vouch(w, r, o)
+	}
 	if partial {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", span.Off, span.Off+length-1, o.Size))
 		w.WriteHeader(http.StatusPartialContent)

@@ -106,3 +106,44 @@ func TestObjects(t *testing.T) {
 		t.Errorf("%v, %v, left %q", failed, err, mem.Keys())
 	}
 }
+
+// TestParts: through the wire, a part comes with its place and its checksum, and of the whole it is said that it has none.
+func TestParts(t *testing.T) {
+	mem, s := open(t)
+	id, err := mem.Create(t.Context(), "k", store.Headers{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []store.Part
+	for i, text := range []string{strings.Repeat("first", 1<<20+7), "second"} {
+		p, err := mem.UploadPart(t.Context(), "k", id, int32(i+1), io.NewSectionReader(strings.NewReader(text), 0, int64(len(text))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, p)
+	}
+	if _, err := mem.Complete(t.Context(), "k", id, parts, store.Cond{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []store.Range{store.All, {Part: 1}, {Part: 2}} {
+		var got [2]string
+		for i, from := range []store.Reader{s, mem} {
+			body, o, err := from.Get(t.Context(), "k", r, store.Cond{})
+			if err != nil {
+				t.Fatalf("%+v: %v", r, err)
+			}
+			data, err := io.ReadAll(body)
+			got[i] = fmt.Sprint(len(data), err, o.Size, o.Part, o.Checksum, o.Composite)
+			_ = body.Close()
+		}
+		if got[0] != got[1] {
+			t.Errorf("%+v: %s, want %s", r, got[0], got[1])
+		}
+	}
+	if o, err := s.Head(t.Context(), "k", store.Cond{}); err != nil || !o.Composite || o.Checksum != "" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if _, _, err := s.Get(t.Context(), "k", store.Range{Part: 3}, store.Cond{}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a part that there is not: %v", err)
+	}
+}
