@@ -179,7 +179,7 @@ func writeStatus(w io.Writer, s *mountStatus) {
 	line("cache", "%s, %d hits, %d misses", bytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
 	writeDiskCache(line, s)
 	if n := s.Cache.Unverified; n > 0 {
-		line("unverified", "%s read that the store has no checksum of: %s says which", plural(int(n), "file"), "user.s3levelfs.verified")
+		line("unverified", "%s read in part or whole that nothing but the connection vouches for: %s says which", plural(int(n), "file"), "user.s3levelfs.verified")
 	}
 	if n := s.Cache.Corrupt; n > 0 {
 		line("corrupt", "%d answers did not match the store's checksum: fetched again, or EIO; see the log", n)
