@@ -106,12 +106,30 @@ func TestDoubtfulPagesAreTheSDKs(t *testing.T) {
 		}
 	}
 	for _, edit := range [][2]string{
-		{"<Key>a", "<Key>a\r"}, {"<Key>a", "<Key>\x01"}, {"<Key>a", "<Key>\xff"}, {"<Key>a", "<Key>&#xD;"}, {"<Key>a", "<Key>&auml;"},
-		{"<Key>a", "<Key>\uffff"}, {"<Key>a", "<Key>ä]]>"}, {"<Key>a", "<Key>]]>"}, {"<Key>a", "<Key><![CDATA[a]]>"}, {"<Key>a", "<Key><!-- -->a"}, {"<Key>", "<Key x='y'>"},
-		{"<Key>a</Key>", "<Key/>"}, {"<Size>1", "<Size>one"}, {"678Z", "678"}, {"678Z", "678+01:00"}, {">false<", ">maybe<"},
-		{"<Key>a</Key>", "<Key>a</Kex>"}, {"<Contents>", "<Contents><Unknown>1</Unknown>"}, {"<Contents>", "<Error>1</Error><Contents>"},
-		{"ListBucketResult>", "Error>"}, {"<ListBucketResult>", "<ListBucketResult/>"}, {"<ListBucketResult>", "<ListBucketResults>"},
-		{"</ListBucketResult>", "</ListBucketResult><x>"}, {"<IsTruncated>", "<EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents><IsTruncated>"},
+		{"<Key>a", "<Key>a\r"},
+		{"<Key>a", "<Key>\x01"},
+		{"<Key>a", "<Key>\xff"},
+		{"<Key>a", "<Key>&#xD;"},
+		{"<Key>a", "<Key>&auml;"},
+		{"<Key>a", "<Key>\uffff"},
+		{"<Key>a", "<Key>ä]]>"},
+		{"<Key>a", "<Key>]]>"},
+		{"<Key>a", "<Key><![CDATA[a]]>"},
+		{"<Key>a", "<Key><!-- -->a"},
+		{"<Key>", "<Key x='y'>"},
+		{"<Key>a</Key>", "<Key/>"},
+		{"<Size>1", "<Size>one"},
+		{"678Z", "678"},
+		{"678Z", "678+01:00"},
+		{">false<", ">maybe<"},
+		{"<Key>a</Key>", "<Key>a</Kex>"},
+		{"<Contents>", "<Contents><Unknown>1</Unknown>"},
+		{"<Contents>", "<Error>1</Error><Contents>"},
+		{"ListBucketResult>", "Error>"},
+		{"<ListBucketResult>", "<ListBucketResult/>"},
+		{"<ListBucketResult>", "<ListBucketResults>"},
+		{"</ListBucketResult>", "</ListBucketResult><x>"},
+		{"<IsTruncated>", "<EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents><IsTruncated>"},
 	} {
 		doc := strings.Replace(good, edit[0], edit[1], 1)
 		if _, _, ok := parsePage([]byte(doc)); ok {
