@@ -311,6 +311,7 @@ type gear struct {
 	since time.Time
 	pages int
 	names int // of those
+	full  int // names of the first page
 }
 
 const (
@@ -327,13 +328,13 @@ func (g *gear) page(now, began time.Time, working, names int) {
 		return
 	}
 	if g.parts == 0 {
-		g.parts, g.since = 2, now
+		g.parts, g.since, g.full = 2, now, names
 		if took := now.Sub(began).Seconds(); took > 0 {
 			g.rate = float64(names) / took
 		}
 		return
 	}
-	if working < g.parts {
+	if working < g.parts || names < g.full/2 { // the end of a part, or of all: it tells nothing
 		g.since, g.pages, g.names = now, 0, 0
 		return
 	}
