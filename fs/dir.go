@@ -40,6 +40,7 @@ type dir struct {
 	skipped int            // guarded by mu: entries in front of those kept
 	last    int            // guarded by mu: how many of those kept came with the last batch
 	entries []entry        // guarded by mu: the last two batches, or all
+	batch   []vfs.DirEntry // guarded by mu: the last batch, as it was found
 	snap    *snapshot      // guarded by mu: will have all entries when the stream has ended; nil = it is too long, or need not
 	pos     int            // guarded by mu: the next entry, dots included
 }
@@ -143,6 +144,7 @@ func (d *dir) take(batch []vfs.DirEntry) {
 		}
 		return
 	}
+	d.batch = batch
 	if d.snap != nil && !d.snap.add(batch, more) {
 		d.snap, d.last = nil, 0
 	}
@@ -161,7 +163,7 @@ func (d *dir) rewind() {
 	if d.stream != nil {
 		d.stream.Close()
 	}
-	d.stream, d.begun, d.ended, d.skipped, d.last, d.entries, d.snap = nil, false, false, 0, 0, nil, nil
+	d.stream, d.begun, d.ended, d.skipped, d.last, d.entries, d.batch, d.snap = nil, false, false, 0, 0, nil, nil, nil
 }
 
 // Releasedir is closedir(3).
@@ -179,24 +181,35 @@ func (d *dir) Releasedir(context.Context, uint32) {
 // that a readdir never waits for a HEAD an entry. The error just leaves the
 // attributes out.
 func (d *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	if !d.known(name) {
+	e, known := d.known(name)
+	if !known {
 		return nil, syscall.EAGAIN
+	}
+	if e != nil {
+		if a, same := d.node.mount.vfs.Again(ctx, e); same {
+			fillEntry(out, a)
+			return d.node.child(ctx, name, a), 0
+		}
 	}
 	return d.node.Lookup(ctx, name, out)
 }
 
 // known tells whether the last read entry of that name came with all of its
-// attributes. It is nearly always the last one read; after an interrupted read
+// attributes, and gives it where it is of the last batch. It is nearly always the last one read; after an interrupted read
 // go-fuse asks for some before it.
-func (d *dir) known(name string) bool {
+func (d *dir) known(name string) (e *vfs.DirEntry, full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := min(d.pos-dots-d.skipped, len(d.entries)) - 1; i >= 0; i-- {
-		if e := &d.entries[i]; e.name == name {
-			return e.full
+		if d.entries[i].name != name {
+			continue
 		}
+		if at := i - (len(d.entries) - len(d.batch)); at >= 0 && d.batch[at].Name == name {
+			e = &d.batch[at]
+		}
+		return e, d.entries[i].full
 	}
-	return false
+	return nil, false
 }
 
 // Seekdir moves to an offset that Readdirent gave; 0 is rewinddir(3), which

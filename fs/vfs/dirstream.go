@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"context"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ type DirStream struct {
 	list   *listing.Stream // nil: the policy alone says what is there
 	ended  bool
 
-	fixed   map[string]*node           // the policy's own entries
+	fixed   []named                    // the policy's own entries
 	pending map[string][]uploader.Info // by key element, those that have not been given
 	names   []string                   // their elements, sorted
 	held    []listing.Entry            // files of which it is not known whether a directory has their name
@@ -67,13 +66,12 @@ func (v *FS) OpenDir(ctx context.Context, path string) (*DirStream, error) {
 }
 
 // fixedEntries are those that the policy makes.
-func (v *FS) fixedEntries(n *node) map[string]*node {
-	out := make(map[string]*node)
+func (v *FS) fixedEntries(n *node) (out []named) {
 	for _, e := range v.policy.Entries(n.target) {
 		child := &node{path: path.Join(n.path, e.Name), target: e.Target, until: v.fixedUntil()}
 		child.link = e.Target.Kind == levels.Symlink
 		child.dir = !child.link
-		out[e.Name] = child
+		out = append(out, named{e.Name, child})
 	}
 	return out
 }
@@ -89,6 +87,7 @@ func (d *DirStream) Close() {
 // headers it fetches those that are not known, in parallel, so that the lookups of an ls -l that follow send nothing.
 func (d *DirStream) Next(ctx context.Context) ([]DirEntry, error) {
 	for !d.ended {
+		m := d.v.mark()
 		nodes, err := d.nodes(ctx)
 		if err != nil {
 			return nil, wrap(d.op, d.parent.path, err)
@@ -99,33 +98,33 @@ func (d *DirStream) Next(ctx context.Context) ([]DirEntry, error) {
 		if err := d.v.prefetch(ctx, nodes); err != nil {
 			return nil, wrap(d.op, d.parent.path, err)
 		}
-		return d.v.dirEntries(ctx, nodes)
+		return d.v.dirEntries(ctx, nodes, m)
 	}
 	return nil, nil
 }
 
-func (v *FS) dirEntries(ctx context.Context, nodes map[string]*node) ([]DirEntry, error) {
-	entries := make([]DirEntry, 0, len(nodes))
-	for name, child := range nodes {
+func (v *FS) dirEntries(ctx context.Context, nodes []named, m *mark) ([]DirEntry, error) {
+	entries := make([]DirEntry, len(nodes))
+	for i := range nodes {
+		child := nodes[i].node
 		a, full, err := v.describe(ctx, child, false)
 		if err != nil {
 			return nil, err
 		}
 		version := ""
 		if !child.dir && child.obj != nil && !child.pending() {
-			version = versionOf(child.obj)
+			version = a.Version
 		}
 		a.Ino, a.Gen = v.inodes.peek(child.ikey(), version)
-		entries = append(entries, DirEntry{Name: name, Attr: a, Full: full})
+		entries[i] = DirEntry{Name: nodes[i].name, Attr: a, Full: full, found: m.sight(child, full)}
 	}
 	slices.SortFunc(entries, func(a, b DirEntry) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
 }
 
-// nodes gives the nodes of a part of the listing by name, with what is pending over them. The policy's own come at the end and
+// nodes gives the nodes of a part of the listing, with what is pending over them. The policy's own come at the end and
 // hide what has their names.
-func (d *DirStream) nodes(ctx context.Context) (map[string]*node, error) {
-	out := make(map[string]*node)
+func (d *DirStream) nodes(ctx context.Context) ([]named, error) {
 	if d.list == nil {
 		d.ended = true
 		return d.fixed, nil
@@ -139,12 +138,14 @@ func (d *DirStream) nodes(ctx context.Context) (map[string]*node, error) {
 		return nil, err
 	}
 	ready := d.release(entries)
-	d.v.merge(&d.parent, d.take(ready), ready, d.list.Fresh().Until, out)
-	for name := range d.fixed {
-		delete(out, name)
+	out := d.v.merge(&d.parent, d.take(ready), ready, d.list.Fresh().Until)
+	if len(d.fixed) > 0 {
+		out = slices.DeleteFunc(out, func(n named) bool {
+			return slices.ContainsFunc(d.fixed, func(own named) bool { return own.name == n.name })
+		})
 	}
 	if d.ended {
-		maps.Copy(out, d.fixed)
+		out = append(out, d.fixed...)
 	}
 	return out, nil
 }
@@ -177,6 +178,9 @@ func (d *DirStream) release(entries []listing.Entry) []listing.Entry {
 
 // take gives what is pending of the names that are ready, and of those that the listing has passed.
 func (d *DirStream) take(ready []listing.Entry) (infos []uploader.Info) {
+	if len(d.pending) == 0 {
+		return nil
+	}
 	passed := ""
 	for i := range ready {
 		name := ready[i].Name

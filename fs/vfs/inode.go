@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"hash/fnv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,9 +54,12 @@ func newInodes() *inodes {
 
 // hashKey is the number that a key gets when nobody else has it.
 func hashKey(key string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key)) // a hash never fails
-	return h.Sum64()
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for i := range len(key) {
+		h = (h ^ uint64(key[i])) * prime
+	}
+	return h
 }
 
 // peek gives the number of key without entering it: for readdir, whose entries
@@ -121,6 +123,22 @@ type sighting struct {
 func (t *inodes) look(key string, s sighting) (ino, gen uint64, stale bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.enter(key, s)
+}
+
+// lookAgain is look where it changes nothing that is known; else it reports false.
+func (t *inodes) lookAgain(key string, s sighting) (ino, gen uint64, same bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.byKey[key]; n != nil && (n.changed > s.since || n.version != s.version) {
+		return 0, 0, false
+	}
+	ino, gen, _ = t.enter(key, s)
+	return ino, gen, true
+}
+
+// enter is look. Called with mu held.
+func (t *inodes) enter(key string, s sighting) (ino, gen uint64, stale bool) {
 	n := t.byKey[key]
 	if n == nil {
 		n = &inode{ino: t.free(key), key: key, version: s.version, born: s.born, served: new(atomic.Bool)}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -55,8 +54,48 @@ func (v *FS) pendingIn(ctx context.Context, dir string) ([]uploader.Info, error)
 	return slices.DeleteFunc(pending, settled), err
 }
 
+// named is an entry of a directory under the name that it is shown by.
+type named struct {
+	name string
+	*node
+}
+
+// listed gives the listed entries names, where nothing is pending.
+func (v *FS) listed(parent *node, entries []listing.Entry, until time.Time) []named {
+	dir := parent.target.DirPrefix()
+	out := make([]named, 0, len(entries))
+	nodes := make([]node, len(entries))
+	var dirs map[string]struct{}
+	for i := range entries {
+		if e := &entries[i]; e.Dir && !v.isGone(dir+e.Name+"/") {
+			if dirs == nil {
+				dirs = make(map[string]struct{})
+			}
+			dirs[e.Name] = struct{}{}
+			nodes[i] = node{dir: true, until: until}
+			out = v.place(parent, levels.Escape(e.Name), &nodes[i], out)
+		}
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.Dir {
+			continue
+		}
+		shown := levels.Escape(e.Name)
+		if _, pair := dirs[e.Name]; pair {
+			shown = levels.Beside(shown)
+		}
+		nodes[i] = node{obj: &e.Object, until: until}
+		out = v.place(parent, shown, &nodes[i], out)
+	}
+	return out
+}
+
 // merge lays the pending entries over the listed ones and gives them names.
-func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entry, until time.Time, out map[string]*node) {
+func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entry, until time.Time) (out []named) {
+	if len(pending) == 0 {
+		return v.listed(parent, entries, until)
+	}
 	dir := parent.target.DirPrefix()
 	elements := make(map[string]*element, len(entries))
 	at := func(name string) *element {
@@ -110,38 +149,43 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 		}
 	}
 	for name, e := range elements {
-		v.name(parent, name, e, out)
+		out = v.name(parent, name, e, out)
 	}
+	return out
 }
 
 // name puts the nodes of one key element under their names. What no path can
 // carry is left out.
-func (v *FS) name(parent *node, elem string, e *element, out map[string]*node) {
+func (v *FS) name(parent *node, elem string, e *element, out []named) []named {
 	shown := levels.Escape(elem)
 	if e.dir != nil {
-		v.place(parent, shown, e.dir, out)
+		out = v.place(parent, shown, e.dir, out)
 		shown = levels.Beside(shown)
 	}
 	if e.file != nil {
-		v.place(parent, shown, e.file, out)
+		out = v.place(parent, shown, e.file, out)
 	}
+	return out
 }
 
-func (v *FS) place(parent *node, name string, n *node, out map[string]*node) {
-	p := path.Join(parent.path, name)
+func (v *FS) place(parent *node, name string, n *node, out []named) []named {
+	p := name
+	if parent.path != "" {
+		p = parent.path + "/" + name
+	}
 	t, err := v.policy.Resolve(p)
 	if err != nil {
-		return // longer than names may be, or in the place of protected/me
+		return out // longer than names may be, or in the place of protected/me
 	}
 	n.path, n.target = p, t
 	if t.Kind != levels.Entry {
 		n.dir, n.until = true, v.fixedUntil()
 	}
-	out[name] = n
+	return append(out, named{name, n})
 }
 
 // prefetch asks for the headers that an ls -l would ask for one by one.
-func (v *FS) prefetch(ctx context.Context, nodes map[string]*node) error {
+func (v *FS) prefetch(ctx context.Context, nodes []named) error {
 	var objects []store.Object
 	for _, n := range nodes {
 		if n.dir || n.link || n.obj == nil || n.info != nil {

@@ -84,6 +84,8 @@ type DirEntry struct {
 	Name string // escaped as the mount shows it
 	Attr Attr   // Mode's type bits and Ino are always right; the rest as far as known
 	Full bool   // all of Attr is known: a lookup of it would send no request
+
+	found *sighted // for Again; nil = it has to be looked up
 }
 
 // SetAttr lists what to change; nil = leave.

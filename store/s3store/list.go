@@ -43,12 +43,17 @@ func (s *Store) List(ctx context.Context, prefix string, o store.ListOptions) it
 // page fetches one page; next is nil at the last.
 func (s *Store) page(ctx context.Context, prefix string, in *s3.ListObjectsV2Input) (store.Page, *string, error) {
 	ctx, call := s.read(ctx, op.List, prefix, s.timeouts.ReadHeader)
-	out, err := s.client.ListObjectsV2(ctx, in, call.options()...)
+	var reader pageReader
+	out, err := s.client.ListObjectsV2(ctx, in, call.options(s3.WithAPIOptions(reader.install))...)
 	if err != nil {
 		return store.Page{}, nil, call.end(0, err)
 	}
-	page, err := decodePage(out)
-	if err == nil && page.More && aws.ToString(out.NextContinuationToken) == "" {
+	page, token := reader.page, reader.token
+	if !reader.read {
+		page, err = decodePage(out)
+		token = aws.ToString(out.NextContinuationToken)
+	}
+	if err == nil && page.More && token == "" {
 		err = errors.New("the listing is cut and has no token to go on with")
 	}
 	if err = call.end(0, err); err != nil {
@@ -57,7 +62,7 @@ func (s *Store) page(ctx context.Context, prefix string, in *s3.ListObjectsV2Inp
 	if !page.More {
 		return page, nil, nil
 	}
-	return page, out.NextContinuationToken, nil
+	return page, &token, nil
 }
 
 func decodePage(out *s3.ListObjectsV2Output) (store.Page, error) {

@@ -40,6 +40,13 @@ type run struct {
 	began time.Time
 }
 
+// Changes counts the changes that this mount has told of so far.
+func (x *Index) Changes() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.changes.seq
+}
+
 func (c *changes) begin() *run {
 	r := &run{seq: c.seq, began: time.Now()}
 	c.running[r] = struct{}{}

@@ -157,7 +157,7 @@ func (x *Index) listDir(dir string, limit int) (*content, error) {
 	if !whole {
 		d.big = true
 		if limit > 1 {
-			d.lookups.failed(minLookups)
+			d.lookups.tooLarge(limit, minLookups)
 		}
 		return nil, nil //nolint:nilnil // documented: too large for the limit
 	}

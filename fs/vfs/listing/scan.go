@@ -118,7 +118,7 @@ func (s *scan) take(p *part, page store.Page, began time.Time, err error) bool {
 		return false
 	}
 	p.done = p.done || !page.More
-	s.gear.page(time.Now(), s.working)
+	s.gear.page(time.Now(), began, s.working, len(page.Objects)+len(page.Prefixes))
 	if p.done {
 		s.working--
 	}
@@ -168,6 +168,7 @@ func (s *scan) enter(p *part, items []item) bool {
 		p.begin = items[0].key
 	}
 	p.pos, p.n = items[len(items)-1].key, p.n+len(items)
+	p.done = p.done || p.bounded && p.pos == p.to
 	s.keys += len(items)
 	p.chunks = append(p.chunks, pack(items)...)
 	p.names = p.names[:0]
@@ -203,16 +204,21 @@ func (s *scan) affords() bool {
 	return float64(s.pages)-full+float64(s.working+1)*0.45 <= full*9/20
 }
 
+// sureKeys is how much has to be left of a part whose end is known to be among names, to be split rather than one of which nobody knows
+// how far it goes: of the latter, what lies behind the last name is asked for in vain.
+const sureKeys = 4 * pageKeys
+
 // widest is the part with most left, and where to split it; nil if there is none with two pages left.
 func (s *scan) widest() (widest *part, mid string) {
-	most := 2*pageKeys - 1
+	most, sure := 2*pageKeys-1, false
 	for p := s.first; p != nil; p = p.next {
 		if p.done || p.n == 0 {
 			continue
 		}
 		at, left := stretch{p.names, s.first.begin, p.begin, p.pos, p.n, p.to, p.bounded}.split()
-		if at != "" && left > most {
-			widest, mid, most = p, at, left
+		known := p.bounded && p.next.n > 0 && left >= sureKeys
+		if at != "" && left > most && known == sure || known && !sure {
+			widest, mid, most, sure = p, at, left, known
 		}
 	}
 	return widest, mid
@@ -296,40 +302,53 @@ func (s *scan) lookup(name string) *content {
 	return c
 }
 
-// gear decides how many parts of a directory are listed at once: twice as many as long as that brings a fifth more.
+// gear decides how many parts of a directory are listed at once: twice as many as long as that is worthwhile.
 // Each listing of a server that reads the whole directory for each page takes longer the more there are.
 type gear struct {
 	parts int
 	fixed bool
-	rate  float64 // pages a second with half as many
+	rate  float64 // names a second with half as many
 	since time.Time
 	pages int
+	names int // of those
+	full  int // names of the first page
 }
 
-const maxParts = 16
+const (
+	maxParts = 16
 
-func (g *gear) page(now time.Time, working int) {
+	// worthwhile is how much more twice as many parts have to bring. Of a server with two processors, each of which a page takes twice as
+	// long as the way, four parts bring a fifth more than two, and cost as much in half empty pages.
+	worthwhile = 1.3
+)
+
+// page notes a page with so many names that was asked for at began. The first one tells what one part brings.
+func (g *gear) page(now, began time.Time, working, names int) {
 	if g.fixed {
 		return
 	}
 	if g.parts == 0 {
-		g.parts, g.since = 1, now
+		g.parts, g.since, g.full = 2, now, names
+		if took := now.Sub(began).Seconds(); took > 0 {
+			g.rate = float64(names) / took
+		}
 		return
 	}
-	if working < g.parts {
-		g.since, g.pages = now, 0
+	if working < g.parts || names < g.full/2 { // the end of a part, or of all: it tells nothing
+		g.since, g.pages, g.names = now, 0, 0
 		return
 	}
 	took := now.Sub(g.since).Seconds()
+	g.names += names
 	if g.pages++; g.pages < g.parts || took <= 0 {
 		return
 	}
-	rate := float64(g.pages) / took
-	if rate < g.rate*1.2 {
+	rate := float64(g.names) / took
+	if rate < g.rate*worthwhile {
 		g.parts, g.fixed = g.parts/2, true
 		return
 	}
-	g.rate, g.since, g.pages = rate, now, 0
+	g.rate, g.since, g.pages, g.names = rate, now, 0, 0
 	if g.parts *= 2; g.parts > maxParts {
 		g.parts, g.fixed = maxParts, true
 	}

@@ -173,6 +173,9 @@ const growth = 6
 // split guesses a name in the middle of what is left of the stretch, and how many are left. It gives "" where nothing can be
 // guessed.
 func (s stretch) split() (mid string, left int) {
+	if mid, left = s.step(); mid != "" {
+		return mid, left
+	}
 	sp := newSpace(s.names)
 	if len(sp.places) == 0 {
 		return "", 0

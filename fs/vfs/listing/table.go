@@ -165,7 +165,20 @@ func formatETag(sum []byte, parts uint64, kind byte) string {
 type unpacker struct {
 	data []byte
 	key  []byte // of the last item
-	last packed
+	last fields
+}
+
+// fields are those of an object as they were packed: to walk over the items in front of the one that is looked for makes nothing.
+type fields struct {
+	sum     []byte // 16 bytes of an ETag; or its text
+	parts   uint64
+	kind    byte // of the ETag
+	etag    string
+	made    bool // etag is formatted
+	size    int64
+	seconds int64
+	nanos   uint64
+	class   []byte
 }
 
 func (u *unpacker) number() uint64 {
@@ -174,56 +187,73 @@ func (u *unpacker) number() uint64 {
 	return v
 }
 
-func (u *unpacker) text() string {
-	n := u.number()
-	s := string(u.data[:n])
+func (u *unpacker) bytes(n uint64) []byte {
+	b := u.data[:n]
 	u.data = u.data[n:]
-	return s
+	return b
 }
 
-// next takes the key of an item into u.key; object must follow. ok is false at the end.
+// next takes the key of an item into u.key; take or object must follow. ok is false at the end.
 func (u *unpacker) next() (flags byte, ok bool) {
 	if len(u.data) == 0 {
 		return 0, false
 	}
 	flags, u.data = u.data[0], u.data[1:]
 	shared := u.number()
-	n := u.number()
-	u.key = append(u.key[:shared], u.data[:n]...)
-	u.data = u.data[n:]
+	u.key = append(u.key[:shared], u.bytes(u.number())...)
 	return flags, true
 }
 
-// object takes the object of an item, nil if it has none.
-func (u *unpacker) object(flags byte, prefix string) *store.Object {
+// take reads the fields of an item's object into u.last.
+func (u *unpacker) take(flags byte) {
 	if flags&hasObject == 0 {
-		return nil
+		return
 	}
-	switch {
-	case flags&(etagHex|etagParts) != 0:
-		sum := u.data[:md5Hex/2]
-		u.data = u.data[md5Hex/2:]
-		parts := uint64(0)
-		if flags&etagParts != 0 {
-			parts = u.number()
+	f := &u.last
+	switch kind := flags & (etagHex | etagParts | etagText); kind {
+	case etagHex, etagParts:
+		f.sum, f.parts, f.kind, f.made = u.bytes(md5Hex/2), 0, kind, false
+		if kind == etagParts {
+			f.parts = u.number()
 		}
-		u.last.etag = formatETag(sum, parts, flags&etagParts)
-	case flags&etagText != 0:
-		u.last.etag = u.text()
+	case etagText:
+		f.sum, f.kind, f.made = u.bytes(u.number()), kind, false
 	}
-	o := &store.Object{Key: prefix + string(u.key), ETag: u.last.etag, Size: int64(u.number())}
+	f.size, f.nanos, f.class = int64(u.number()), 0, nil
 	if flags&hasTime != 0 {
 		delta, n := binary.Varint(u.data)
 		u.data = u.data[n:]
-		u.last.seconds += delta
-		ns := uint64(0)
+		f.seconds += delta
 		if flags&hasNanos != 0 {
-			ns = u.number()
+			f.nanos = u.number()
 		}
-		o.LastModified = time.Unix(u.last.seconds, int64(ns)).UTC()
 	}
 	if flags&hasClass != 0 {
-		o.StorageClass = u.text()
+		f.class = u.bytes(u.number())
+	}
+}
+
+// object gives the object of the item whose fields were taken, nil if it has none.
+func (u *unpacker) object(flags byte, key string) *store.Object {
+	if flags&hasObject == 0 {
+		return nil
+	}
+	f := &u.last
+	if !f.made {
+		f.made = true
+		switch f.kind {
+		case etagHex, etagParts:
+			f.etag = formatETag(f.sum, f.parts, f.kind)
+		default:
+			f.etag = string(f.sum)
+		}
+	}
+	o := &store.Object{Key: key, ETag: f.etag, Size: f.size}
+	if flags&hasTime != 0 {
+		o.LastModified = time.Unix(f.seconds, int64(f.nanos)).UTC()
+	}
+	if f.class != nil {
+		o.StorageClass = string(f.class)
 	}
 	return o
 }
@@ -254,7 +284,9 @@ func newTable(chunks []chunk) *table {
 func (c *chunk) unpack(out []item, prefix string) []item {
 	u := unpacker{data: c.data}
 	for flags, ok := u.next(); ok; flags, ok = u.next() {
-		out = append(out, item{string(u.key), u.object(flags, prefix)})
+		u.take(flags)
+		whole := prefix + string(u.key)
+		out = append(out, item{whole[len(prefix):], u.object(flags, whole)})
 	}
 	return out
 }
@@ -267,8 +299,8 @@ func (t *table) find(key, prefix string) (it item, ok bool) {
 	}
 	u := unpacker{data: t.chunks[i].data}
 	for flags, more := u.next(); more && string(u.key) <= key; flags, more = u.next() {
-		if obj := u.object(flags, prefix); string(u.key) == key {
-			return item{key, obj}, true
+		if u.take(flags); string(u.key) == key {
+			return item{key, u.object(flags, prefix+key)}, true
 		}
 	}
 	return item{}, false

@@ -74,3 +74,26 @@ func TestTableIsSmall(t *testing.T) {
 		t.Errorf("%d bytes for %d entries", size, n)
 	}
 }
+
+// TestFindMakesOnlyWhatItGives: to find an item among those of its chunk makes its object, its two texts and what the key is read
+// into, and nothing for the items in front of it; a whole chunk, as much for each.
+func TestFindMakesOnlyWhatItGives(t *testing.T) {
+	items := make([]item, chunkItems)
+	for i := range items {
+		key := fmt.Sprintf("file-%07d", i)
+		items[i] = item{key, &store.Object{Key: "p/" + key, Size: int64(i), ETag: fmt.Sprintf("\"%032x\"", i), LastModified: time.Unix(1_700_000_000, 0).UTC()}}
+	}
+	tab := newTable(pack(items))
+	last := items[len(items)-1]
+	if made := testing.AllocsPerRun(100, func() {
+		if _, ok := tab.find(last.key, "p/"); !ok {
+			t.Fatal("not found")
+		}
+	}); made > 5 {
+		t.Errorf("%v allocations to find one of %d items, want 5 at most", made, len(items))
+	}
+	out := make([]item, 0, len(items))
+	if made := testing.AllocsPerRun(100, func() { out = tab.chunks[0].unpack(out[:0], "p/") }); made > 3*chunkItems+2 {
+		t.Errorf("%v allocations for %d items, want 3 for each", made, len(items))
+	}
+}
