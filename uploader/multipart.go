@@ -273,7 +273,7 @@ func (u *Uploader) putPart(ctx context.Context, o *op, m *multipart, i int, r st
 	if content.OfBase(r.Off, r.Len) {
 		return u.copyPart(ctx, o, m, i, r)
 	}
-	if err := o.gen.intact(content, r); err != nil {
+	if err := u.intact(o.gen, content, r); err != nil {
 		return part, err
 	}
 	ctx = withSum(ctx, o.gen, m.layout, i, r.Len)

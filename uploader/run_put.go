@@ -107,7 +107,7 @@ func (u *Uploader) send(ctx context.Context, o *op, c store.Cond) (at Base, unan
 	if m != nil { // it was larger once
 		u.giveUp(o, m)
 	}
-	if err := o.gen.intact(o.gen.content, store.Range{Len: size}); err != nil {
+	if err := u.intact(o.gen, o.gen.content, store.Range{Len: size}); err != nil {
 		return at, false, err
 	}
 	body := o.gen.content.Section(noBase)

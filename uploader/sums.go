@@ -98,11 +98,14 @@ func (g *generation) sumsAt(extents []spool.Extent) []spool.Sum {
 }
 
 // intact compares what is to be sent of a generation that a process before has written with the log's checksums.
-func (g *generation) intact(content *spool.Content, r store.Range) error {
-	if g.track != nil || len(g.sums) == 0 { // the store is told what was written
+func (u *Uploader) intact(g *generation, content *spool.Content, r store.Range) error {
+	u.mu.Lock()
+	sums := g.sums // a pin of it, which another operation on the same base asks for, logs them anew
+	u.mu.Unlock()
+	if g.track != nil || len(sums) == 0 { // the store is told what was written
 		return nil
 	}
-	err := content.Check(g.sums, r.Off, r.Len)
+	err := content.Check(sums, r.Off, r.Len)
 	if errors.Is(err, spool.ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
