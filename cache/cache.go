@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/s3levelfs/s3levelfs/cache/disk"
+	"github.com/s3levelfs/s3levelfs/internal/crew"
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
@@ -86,7 +87,7 @@ type Cache struct {
 	ctx     context.Context // ends with Close; fetches run under it
 	cancel  context.CancelFunc
 	fetches sync.WaitGroup
-	crew    chan func() // to the goroutines that wait for another fetch
+	crew    *crew.Crew
 	buffers bufferPool
 	active  activeStreams
 	pace    pace
@@ -129,8 +130,9 @@ func New(r store.Reader, cfg Config) *Cache {
 	c := &Cache{
 		store: r, cfg: cfg, log: cfg.Log,
 		ctx: ctx, cancel: cancel,
-		crew: make(chan func()), buffers: bufferPool{keep: hotBuffers(cfg.Memory)}, budget: budget{limit: cfg.Memory},
+		buffers: bufferPool{keep: hotBuffers(cfg.Memory)}, budget: budget{limit: cfg.Memory},
 	}
+	c.crew = crew.New(ctx, &c.fetches)
 	c.verifiers = map[versionKey]*verifier{}
 	c.layouts, _ = simplelru.NewLRU[versionKey, *layout](factsMost, nil)
 	c.facts, _ = simplelru.NewLRU(factsMost, func(_ versionKey, state fact) {

@@ -104,7 +104,7 @@ func (c *Cache) start(v version, gap span, size int64, kind fetchKind, cost int6
 		c.ahead = append(c.ahead, f)
 	}
 	c.inFlight++
-	c.hand(func() { c.run(ctx, f) })
+	c.crew.Hand(func() { c.run(ctx, f) })
 }
 
 // abandon ends a fetch that nobody waits for any more, unless it is

@@ -225,7 +225,7 @@ func (u *Uploader) launchOp(o *op) {
 		u.retrying++
 		ctx = withClass(ctx, ofRetry)
 	}
-	u.hand(func() {
+	u.crew.Hand(func() {
 		err := u.run(ctx, o)
 		u.mu.Lock()
 		defer u.mu.Unlock()

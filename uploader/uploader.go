@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/s3levelfs/s3levelfs/internal/crew"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -36,7 +37,7 @@ type Uploader struct {
 	largest    int64         // bytes that a file may have
 	window     *window       // of the store requests in flight
 	patience   [2]patience   // with a small file, with a part
-	crew       chan func()   // takes a round where a goroutine is idle
+	crew       *crew.Crew    // runs the rounds of operations
 	wake       chan struct{} // the dispatcher has something to look at
 	sync       chan struct{} // the syncer has something to release
 	wg         sync.WaitGroup
@@ -83,12 +84,13 @@ func New(c Config) (*Uploader, error) {
 	}
 	u := &Uploader{
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
-		window: newWindow(c.Requests), crew: make(chan func()), wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		window: newWindow(c.Requests), wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
 		layout: growing(c.Store.Limits(), c.PartSize), largest: largest(c.Store.Limits()),
 		fold: newFold(), files: map[string]*File{}, changed: make(chan struct{}),
 	}
 	u.events.init()
 	u.ctx, u.cancel = context.WithCancel(context.Background())
+	u.crew = crew.New(u.ctx, &u.wg)
 	for _, l := range c.Levels {
 		u.levels = append(u.levels, &level{Level: l})
 	}
