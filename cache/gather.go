@@ -252,20 +252,29 @@ func (c *Cache) await(ctx context.Context, p *part) (*block, error) {
 	if p.block != nil {
 		return p.block, nil
 	}
-	select {
-	case <-p.piece.done:
-	default:
-		select {
-		case <-p.piece.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if err := awaitClosed(ctx, p.piece.done); err != nil {
+		return nil, err
 	}
 	if p.piece.err != nil {
 		return nil, p.piece.err
 	}
 	p.block = p.piece.block
 	return p.block, nil
+}
+
+// awaitClosed waits until done is closed, or gives ctx's error. What is there is taken though ctx has ended.
+func awaitClosed(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // release gives the parts' references back. A piece that was not awaited to its

@@ -84,14 +84,8 @@ func (c *Cache) partSize(ctx context.Context, v version, p plan) (int64, error) 
 	if l == nil {
 		return 0, nil
 	}
-	select {
-	case <-l.ready:
-	default:
-		select {
-		case <-l.ready:
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
+	if err := awaitClosed(ctx, l.ready); err != nil {
+		return 0, err
 	}
 	return c.partsKnown(v), nil
 }
