@@ -165,21 +165,17 @@ func openSpoolAlone(dir string) (*spool.Spool, *spool.Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sp, recovery, err := spool.Open(spool.Config{Dir: dir, Owner: owner})
-	for until := time.Now().Add(lockPatience); isLocked(err) && time.Now().Before(until); {
-		time.Sleep(lockLook)
-		sp, recovery, err = spool.Open(spool.Config{Dir: dir, Owner: owner})
+	for until := time.Now().Add(lockPatience); ; time.Sleep(lockLook) {
+		sp, recovery, err := spool.Open(spool.Config{Dir: dir, Owner: owner})
+		locked, ok := errors.AsType[*spool.ErrLocked](err)
+		switch {
+		case !ok:
+			return sp, recovery, err
+		case !time.Now().Before(until):
+			return nil, nil, fmt.Errorf("process %d has the spool in %s and no control socket of yours: it is being mounted, "+
+				"or mounted elsewhere: try again, or as the user who mounted it", locked.PID, filepath.Dir(dir))
+		}
 	}
-	if locked, ok := errors.AsType[*spool.ErrLocked](err); ok {
-		return nil, nil, fmt.Errorf("process %d has the spool in %s and no control socket of yours: it is being mounted, "+
-			"or mounted elsewhere: try again, or as the user who mounted it", locked.PID, filepath.Dir(dir))
-	}
-	return sp, recovery, err
-}
-
-func isLocked(err error) bool {
-	_, locked := errors.AsType[*spool.ErrLocked](err)
-	return locked
 }
 
 // generationNamed finds what an id or a key names in a list. kept: of what is never uploaded by itself alone.
