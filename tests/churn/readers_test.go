@@ -58,6 +58,13 @@ func TestWarmRead(t *testing.T) {
 		return w.status(t).Kernel["read"] - before
 	}
 	cold, warm := read(), read()
+	for range 5 { // what the kernel itself has given up meanwhile is read from the daemon, and then the kernel's again
+		if warm == 0 {
+			break
+		}
+		t.Logf("again %d READs", warm)
+		warm = read()
+	}
 	t.Logf("%s: %d READs, again %d", humanize.IBytes(uint64(size)), cold, warm)
 	if cold < int64(size/mib) || warm != 0 {
 		t.Error("want a READ for each MiB, and then none")

@@ -91,7 +91,15 @@ func TestWarmReadIsTheKernels(t *testing.T) {
 		if got := asked(t, m, read); got["read"] < size>>20 || got["read"] > size>>20*5/4 { // requests of 1 MiB
 			t.Errorf("cold: %v", got)
 		}
-		if diff := cmp.Diff(map[string]int64{"open": 1}, asked(t, m, read)); diff != "" {
+		warm := asked(t, m, read)
+		for range 5 { // what the kernel itself has given up meanwhile is asked for, and then the kernel's again
+			if warm["read"] == 0 {
+				break
+			}
+			t.Logf("warm: %v", warm)
+			warm = asked(t, m, read)
+		}
+		if diff := cmp.Diff(map[string]int64{"open": 1}, warm); diff != "" {
 			t.Errorf("warm (-want +got): %s", diff)
 		}
 	})
