@@ -14,6 +14,7 @@ type Config struct {
 	Profile         string
 	IdentityID      string
 	Guest           bool
+	Cognito         Cognito
 	Local           string
 	Provider        string
 	MaxAttempts     int
@@ -61,6 +62,16 @@ type Config struct {
 	LogLevel  string
 	LogFile   string
 	LogFormat string
+}
+
+// Cognito says where an Amplify app's people sign in.
+type Cognito struct {
+	IdentityPoolID       string
+	UserPoolID           string
+	ClientID             string // of the user pool's app client
+	RoleARN              string // of the identity pool's roles, where the user may choose
+	UserPoolEndpoint     string // URL; "" = AWS
+	IdentityPoolEndpoint string
 }
 
 // OptString is a string that may be unset: a custom prefix that is set to ""
@@ -153,6 +164,12 @@ func (c *Config) storeOptions() []Option {
 		store("profile", stringValue{&c.Profile}, "AWS shared configuration profile `NAME`"),
 		store("identity-id", stringValue{&c.IdentityID}, "Cognito identity `ID` (who I am), such as us-east-1:11111111-2222-3333-4444-555555555555"),
 		store("guest", boolValue{&c.Guest}, "not signed in: no private/, no own protected/"),
+		store("identity-pool-id", stringValue{&c.Cognito.IdentityPoolID}, "Cognito identity pool `ID` of the app, such as us-east-1:11111111-2222-3333-4444-555555555555"),
+		store("user-pool-id", stringValue{&c.Cognito.UserPoolID}, "Cognito user pool `ID` of the app, such as us-east-1_AbCdEfGhI"),
+		store("client-id", stringValue{&c.Cognito.ClientID}, "`ID` of the user pool's app client"),
+		store("role-arn", stringValue{&c.Cognito.RoleARN}, "`ARN` of the role to take, for members of several groups"),
+		store("user-pool-endpoint", stringValue{&c.Cognito.UserPoolEndpoint}, "`URL` of the user pools' service; default: AWS"),
+		store("identity-pool-endpoint", stringValue{&c.Cognito.IdentityPoolEndpoint}, "`URL` of the identity pools' service; default: AWS"),
 		store("public-prefix", optValue{&c.PublicPrefix}, "key prefix `P` of the public level, verbatim (default \"public/\")"),
 		store("protected-prefix", optValue{&c.ProtectedPrefix}, "key prefix `P` of the protected level, verbatim, the identity id follows (default \"protected/\")"),
 		store("private-prefix", optValue{&c.PrivatePrefix}, "key prefix `P` of the private level, verbatim, the identity id follows (default \"private/\")"),
