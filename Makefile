@@ -14,7 +14,10 @@ PREFIX      ?= /usr/local
 SOURCES     := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 
 # Programs that tests run, and the Debian packages that hold them.
-TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr
+TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr node:nodejs npm:npm
+
+# The real Amplify clients. A directory with a dot is none of Go's, whatever the packages hold.
+AMPLIFY := $(BIN)/.amplify
 
 # install-packages installs the packages of "program:package" words whose program is missing.
 define install-packages
@@ -27,7 +30,7 @@ define install-packages
 	fi
 endef
 
-.PHONY: help demo build install lint fmt test ci race fuzz bench bench-peers soak clean deps test-deps
+.PHONY: help demo build install lint fmt test ci race fuzz bench bench-peers soak clean deps test-deps test-amplify
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +40,17 @@ deps:
 
 test-deps:
 	@$(call install-packages,$(TEST_PACKAGES))
+	@$(MAKE) --no-print-directory $(AMPLIFY)/installed
+
+$(AMPLIFY)/installed: tests/amplify/client/package.json tests/amplify/client/package-lock.json
+	@mkdir -p $(AMPLIFY)
+	@cp tests/amplify/client/package.json tests/amplify/client/package-lock.json $(AMPLIFY)/
+	@echo "installing the Amplify clients"
+	@cd $(AMPLIFY) && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts >/dev/null
+	@touch $@
+
+test-amplify: test-deps ## the real Amplify clients against the mount
+	$(GO) test -race -shuffle=on -count=1 ./tests/amplify
 
 build: $(BIN)/s3levelfs ## build the program into bin/
 

@@ -1,0 +1,189 @@
+package amplify
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/tests/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
+
+// app is an Amplify app: a Node process with the client, and the bucket that it shares with a mount.
+type app struct {
+	*rig.Mount
+	server *rig.Server
+	store  store.Store
+	in     *json.Encoder
+	out    *bufio.Reader
+}
+
+// newApp starts bucket, mount and client.
+func newApp(t *testing.T, script string, options ...string) *app {
+	t.Helper()
+	top := t.TempDir()
+	a := &app{server: rig.StartServer(t, filepath.Join(top, "data"))}
+	a.store = a.server.Client(t)
+	a.Mount = rig.MountAt(t, top, a.server.Env, append([]string{
+		"--bucket", rig.Bucket, "--endpoint", a.server.Endpoint, "--path-style", "--identity-id", rig.Identity, "--metadata-ttl", "0s",
+	}, options...)...)
+	forward(t, a.server.Endpoint)
+	a.startClient(t, script)
+	return a
+}
+
+// startClient starts the driver of a client, which make has installed.
+func (a *app) startClient(t *testing.T, script string) {
+	t.Helper()
+	modules, err := filepath.Abs("../../bin/.amplify/node_modules")
+	must(t, err)
+	if _, err := os.Stat(modules); err != nil {
+		t.Fatalf("the Amplify client is not installed: run make test-deps (%v)", err)
+	}
+	env := map[string]string{"bucket": rig.Bucket, "region": "us-east-1", "identityId": rig.Identity}
+	for _, pair := range a.server.Env {
+		name, value, _ := strings.Cut(pair, "=")
+		switch name {
+		case "AWS_ACCESS_KEY_ID":
+			env["accessKeyId"] = value
+		case "AWS_SECRET_ACCESS_KEY":
+			env["secretAccessKey"] = value
+		}
+	}
+	text, err := json.Marshal(env)
+	must(t, err)
+	node := exec.Command("node", filepath.Join("client", script))
+	node.Env = append(os.Environ(), "NODE_PATH="+modules, "AMPLIFY_CLIENT="+string(text))
+	node.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	node.Stderr = os.Stderr
+	in, err := node.StdinPipe()
+	must(t, err)
+	out, err := node.StdoutPipe()
+	must(t, err)
+	must(t, node.Start())
+	t.Cleanup(func() {
+		_ = in.Close() // ends it
+		_ = node.Wait()
+	})
+	a.in, a.out = json.NewEncoder(in), bufio.NewReader(out)
+}
+
+type args map[string]any
+
+// call lets the client do something and decodes what it returned into result, which may be nil.
+func (a *app) call(t *testing.T, op string, in args, result any) {
+	t.Helper()
+	if err := a.try(t, op, in, result); err != nil {
+		t.Fatalf("%s %v: %v", op, in, err)
+	}
+}
+
+func (a *app) try(t *testing.T, op string, in args, result any) error {
+	t.Helper()
+	must(t, a.in.Encode(map[string]any{"op": op, "args": in}))
+	line, err := a.out.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("%s: the client has gone: %v", op, err)
+	}
+	var answer struct {
+		Result json.RawMessage
+		Error  string
+	}
+	must(t, json.Unmarshal(line, &answer))
+	if answer.Error != "" {
+		return errors.New(answer.Error)
+	}
+	if result != nil {
+		must(t, json.Unmarshal(answer.Result, result))
+	}
+	return nil
+}
+
+// sync waits until what was written into the mount is in the bucket.
+func (a *app) sync(t *testing.T) {
+	t.Helper()
+	if _, stderr, code := a.Run(t, "sync", a.Dir); code != 0 {
+		t.Fatalf("sync: exit %d: %s", code, stderr)
+	}
+}
+
+// amplifyEndpoint is the only one that an app can be given for tests: "dangerouslyConnectToHttpEndpointForTesting".
+const amplifyEndpoint = "127.0.0.1:20005"
+
+// forward serves the endpoint that the client can not be talked out of.
+func forward(t *testing.T, endpoint string) {
+	t.Helper()
+	u, err := url.Parse(endpoint)
+	must(t, err)
+	l, err := net.Listen("tcp", amplifyEndpoint)
+	if err != nil {
+		t.Fatalf("Amplify's test endpoint %s is taken: end what listens there (%v)", amplifyEndpoint, err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { pipe(c, u.Host) })
+		}
+	})
+}
+
+// pipe carries both directions of a connection until one of its ends is closed.
+func pipe(c net.Conn, to string) {
+	defer func() { _ = c.Close() }()
+	s, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	done := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{c, s}, {s, c}} {
+		go func() { _, _ = io.Copy(way[0], way[1]); done <- struct{}{} }()
+	}
+	<-done
+	_ = c.Close()
+	_ = s.Close()
+	<-done
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pattern is what putPattern of the client sends.
+func pattern(size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i * 7 % 251)
+	}
+	return b
+}
+
+func wantFile(t *testing.T, path string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s: %d bytes, %v; want %d", path, len(got), err, len(want))
+	}
+}
