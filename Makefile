@@ -89,8 +89,8 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 	  done; \
 	done
 
-bench: ## Go benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: test-deps ## Go benchmarks, and the tests that count requests
+	$(GO) test -run '^Test(Requests|RequestCounts|KernelRequests|BaseIsFetchedInFewRequests|UnchangedAttributesCostNothing|\w+Costs?)$$' -bench . -benchmem ./...
 
 BENCH_FS ?= raw-s3,s3fs,rclone-full,s3levelfs
 bench-peers: deps build ## the harness on this program and its peers (BENCH_FS); writes the table of README.md; about 30 minutes
