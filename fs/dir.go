@@ -178,11 +178,11 @@ func (d *dir) Releasedir(context.Context, uint32) {
 
 // Lookup answers for READDIRPLUS. Only entries whose attributes are all known
 // get a node; for the others the kernel asks when somebody wants to know, so
-// that a readdir never waits for a HEAD an entry. The error just leaves the
+// that a readdir never waits for a HEAD an entry, and that nobody remembers a million names that are only listed. The error just leaves the
 // attributes out.
 func (d *dir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	e, known := d.known(name)
-	if !known {
+	if !known || d.node.mount.known.full() && d.node.GetChild(name) == nil {
 		return nil, syscall.EAGAIN
 	}
 	if e != nil {

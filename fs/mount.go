@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"syscall"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
@@ -41,6 +42,10 @@ type Options struct {
 	// data, to be read or written. 0 = 256 MiB.
 	Inflight int64
 
+	// Remembered is how many files the kernel may remember, which is to be told to drop others; each costs about 1 KiB.
+	// 0 = 131,072.
+	Remembered int
+
 	// Notifier is the one whose Invalidate vfs was given; nil = none.
 	Notifier *Notifier
 	// SyncNames makes creates, renames and removals durable: fsync(2) of a
@@ -57,6 +62,7 @@ type Server struct {
 	mountpoint string
 	fuse       *fuse.Server
 	asked      *counts
+	known      *remembered
 	notifier   *Notifier
 	log        *zap.Logger
 	done       chan struct{} // closed when the kernel has let go
@@ -94,7 +100,7 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 		err = &MountError{Mountpoint: dir, Kind: ErrMount, Err: err, Mend: "see the log"}
 		return nil, errors.Join(err, detach(dir, true))
 	}
-	s := &Server{mountpoint: dir, fuse: server, asked: asked, notifier: o.Notifier, log: o.Log, done: make(chan struct{})}
+	s := &Server{mountpoint: dir, fuse: server, asked: asked, known: root.mount.known, notifier: o.Notifier, log: o.Log, done: make(chan struct{})}
 	if s.notifier != nil {
 		s.notifier.root.Store(root)
 	}
@@ -107,7 +113,9 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 
 // nodeFS makes the raw file system around the tree of nodes.
 func nodeFS(v *vfs.FS, o Options) (fuse.RawFileSystem, *node) {
-	root := &node{mount: &mount{vfs: v, syncNames: o.SyncNames, notifier: o.Notifier, log: o.Log}}
+	m := &mount{vfs: v, syncNames: o.SyncNames, notifier: o.Notifier, log: o.Log}
+	m.known = newRemembered(o.Remembered, m.forgettable)
+	root := &node{mount: m}
 	raw := gofs.NewNodeFS(root, &gofs.Options{
 		NullPermissions: true, // mode 0 is a mode
 		RootStableAttr:  &gofs.StableAttr{Ino: vfs.RootIno},
@@ -141,7 +149,12 @@ func mountOptions(o Options) fuse.MountOptions {
 // serve answers requests until the file system is unmounted.
 func (s *Server) serve() {
 	defer close(s.done)
+	var shedding sync.WaitGroup
+	stop := make(chan struct{})
+	shedding.Go(func() { s.known.run(stop) })
 	s.fuse.Serve()
+	close(stop)
+	shedding.Wait() // the kernel takes no more notices: it ends
 	if s.notifier != nil {
 		s.notifier.root.Store(nil)
 		s.notifier.again.Wait() // the kernel takes no more notices: they end
@@ -154,6 +167,9 @@ func (s *Server) Mountpoint() string { return s.mountpoint }
 // Asked counts the requests of the kernel since the mount, by kind: lookup, getattr, open (create included), read, write, flush,
 // readdir. What the kernel answers from its caches is not among them.
 func (s *Server) Asked() map[string]int64 { return s.asked.snapshot() }
+
+// Remembered is how many files and symlinks the kernel remembers.
+func (s *Server) Remembered() int { return s.known.count() }
 
 // Wait returns when the file system was unmounted, by umount(8) too.
 func (s *Server) Wait() { <-s.done }

@@ -26,6 +26,7 @@ type node struct {
 	target atomic.Pointer[string] // of a symlink, once known
 
 	cached dirCache // of a directory
+	listed link     // of anything else; guarded by remembered.mu
 
 	busy    atomic.Int32 // operations in flight for which the kernel holds its locks
 	awaited atomic.Bool  // notices wait for their end
@@ -52,6 +53,7 @@ type mount struct {
 	syncNames func(context.Context) error
 	notifier  *Notifier // nil = none
 	kept      keptSnapshots
+	known     *remembered
 	log       *zap.Logger
 }
 
@@ -142,11 +144,21 @@ func join(dir, name string) string {
 func (n *node) child(ctx context.Context, name string, a vfs.Attr) *gofs.Inode {
 	id := gofs.StableAttr{Mode: a.Mode & syscall.S_IFMT, Ino: a.Ino, Gen: a.Gen}
 	if known := n.GetChild(name); known != nil && known.StableAttr() == id {
+		n.remember(known)
 		return known
 	}
 	fresh := &node{mount: n.mount}
 	fresh.last.Store(&place{dir: n, name: name})
-	return n.NewInode(ctx, fresh, id)
+	made := n.NewInode(ctx, fresh, id)
+	n.remember(made)
+	return made
+}
+
+// remember notes that the kernel is told of a child.
+func (n *node) remember(child *gofs.Inode) {
+	if nd, ok := child.Operations().(*node); ok && !child.IsDir() {
+		n.mount.known.add(nd)
+	}
 }
 
 // errno is [mount.errno] for an operation on this node. A file that is gone with its name is

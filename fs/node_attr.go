@@ -156,6 +156,7 @@ func (n *node) OnForget() {
 	if n.IsRoot() {
 		return
 	}
+	n.mount.known.remove(n)
 	id := n.StableAttr()
 	if name, parent := n.Parent(); parent != nil {
 		if now := parent.GetChild(name); now != nil && now != n.EmbeddedInode() && now.StableAttr() == id {

@@ -16,6 +16,10 @@ func cacheMemory(memory int64) int64 { return memory / 2 }
 // kernelMemory is the part of --memory, a quarter, which the data of the kernel's requests may have that are being worked on.
 func kernelMemory(memory int64) int64 { return max(memory/4, 8<<20) }
 
+// rememberedFiles is how many files the kernel may remember: at a kilobyte each they take up to half of --memory, which is
+// more than most have at once.
+func rememberedFiles(memory int64) int { return int(max(memory>>11, 8192)) }
+
 const (
 	// memoryBeside is what the runtime may have besides --memory: 64 MiB, less the program itself, 30 MiB which the
 	// runtime does not count, and what it goes beyond a limit before it has collected.

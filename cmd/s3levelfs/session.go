@@ -224,7 +224,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 func (s *session) mount() (err error) {
 	s.fuse, err = fs.Mount(s.mountpoint, s.vfs, fs.Options{
 		FsName: "s3levelfs:" + s.cfg.Bucket, ReadOnly: s.cfg.ReadOnly, AllowOther: s.cfg.AllowOther,
-		Inflight: kernelMemory(s.cfg.Memory), Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log.Named("fs"),
+		Inflight: kernelMemory(s.cfg.Memory), Remembered: rememberedFiles(s.cfg.Memory), Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log.Named("fs"),
 	})
 	if err != nil {
 		return mountFailed(err)

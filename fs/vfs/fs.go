@@ -131,3 +131,6 @@ func (v *FS) Close() { v.notices.close() }
 // Forget tells that the kernel dropped its last reference to a generation of the number: its
 // entry of the inode table may go.
 func (v *FS) Forget(ino, gen uint64) { v.inodes.forget(ino, gen) }
+
+// Held tells whether somebody has a file of the number open.
+func (v *FS) Held(ino uint64) bool { return v.inodes.held(ino) }

@@ -220,6 +220,14 @@ func (t *inodes) drop(ino uint64) {
 	t.collect(n)
 }
 
+// held tells whether an open file has the number.
+func (t *inodes) held(ino uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byIno[ino]
+	return n != nil && n.open > 0
+}
+
 // keep notes that the kernel holds the number.
 func (t *inodes) keep(ino uint64) {
 	t.mu.Lock()

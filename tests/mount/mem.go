@@ -72,6 +72,12 @@ func (c *MemControl) Kernel(_ struct{}, out *map[string]int64) error {
 	return nil
 }
 
+// Remembered is how many files the kernel remembers.
+func (c *MemControl) Remembered(_ struct{}, out *int) error {
+	*out = c.stack.Server.Remembered()
+	return nil
+}
+
 // Invalidate has the kernel drop what is changed behind its back, and returns when that is done or put aside.
 func (c *MemControl) Invalidate(i vfs.Invalidation, _ *struct{}) error {
 	c.stack.notifier.Invalidate(i)

@@ -34,6 +34,7 @@ type StackOptions struct {
 	Settle      time.Duration // after a close, before its upload; 0 = 20 ms
 	ReadOnly    bool
 	AllowOther  bool
+	Remembered  int // files that the kernel may remember; 0 = 131,072
 }
 
 // Stack is everything between a store and a mount, put together as the program
@@ -109,7 +110,7 @@ func NewStack(state string, st store.Store, o StackOptions) (s *Stack, err error
 func (s *Stack) Mount(dir string) error {
 	server, err := fs.Mount(dir, s.VFS, fs.Options{
 		ReadOnly: s.options.ReadOnly, AllowOther: s.options.AllowOther,
-		Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log,
+		Remembered: s.options.Remembered, Notifier: s.notifier, SyncNames: s.spool.Sync, Log: s.log,
 	})
 	if err != nil {
 		return err
