@@ -4,8 +4,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	lru "github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // inode is one entry of the inode table: a key that the kernel, or an open
@@ -39,17 +37,14 @@ type inodes struct {
 	byIno map[uint64]*inode
 	clock uint64 // changes by this mount
 
-	// retired has the generation with which a number goes on that nobody knows any more: the kernel may
-	// ask for an older one yet.
-	retired *lru.LRU[uint64, uint64]
+	// gens is the last generation that was given out, by all numbers together: none comes twice. The kernel may know one that is
+	// not known here any more, for it forgets a file and looks it up again at once, and the news of the one may come after the other. If
+	// another version got that generation then, the pages of the old one would be taken for its own.
+	gens uint64
 }
 
-// maxRetired is how many of those are kept: the kernel's last questions about a file come soon after it is gone.
-const maxRetired = 100_000
-
 func newInodes() *inodes {
-	retired, _ := lru.NewLRU[uint64, uint64](maxRetired, nil) // fails for sizes below one only
-	return &inodes{byKey: make(map[string]*inode), byIno: make(map[uint64]*inode), retired: retired}
+	return &inodes{byKey: make(map[string]*inode), byIno: make(map[uint64]*inode)}
 }
 
 // hashKey is the number that a key gets when nobody else has it.
@@ -71,10 +66,9 @@ func (t *inodes) peek(key, version string) (ino, gen uint64) {
 	n := t.byKey[key]
 	switch {
 	case n == nil:
-		ino = t.free(key)
-		return ino, t.fresh(ino)
+		return t.free(key), t.gens + 1
 	case version != "" && n.version != "" && n.version != version:
-		return n.ino, n.gen + 1
+		return n.ino, t.gens + 1
 	}
 	return n.ino, n.gen
 }
@@ -88,12 +82,10 @@ func (t *inodes) free(key string) uint64 {
 	}
 }
 
-// fresh is the generation that a number begins with. Called with mu held.
-func (t *inodes) fresh(ino uint64) uint64 {
-	if gen, ok := t.retired.Peek(ino); ok {
-		return gen
-	}
-	return 1
+// fresh gives a generation that nothing has had. Called with mu held.
+func (t *inodes) fresh() uint64 {
+	t.gens++
+	return t.gens
 }
 
 // now is a mark of time for sighting.since.
@@ -141,8 +133,7 @@ func (t *inodes) lookAgain(key string, s sighting) (ino, gen uint64, same bool) 
 func (t *inodes) enter(key string, s sighting) (ino, gen uint64, stale bool) {
 	n := t.byKey[key]
 	if n == nil {
-		n = &inode{ino: t.free(key), key: key, version: s.version, born: s.born, served: new(atomic.Bool)}
-		n.gen = t.fresh(n.ino)
+		n = &inode{ino: t.free(key), gen: t.fresh(), key: key, version: s.version, born: s.born, served: new(atomic.Bool)}
 		t.byKey[key], t.byIno[n.ino] = n, n
 	}
 	if s.version != "" && n.changed > s.since {
@@ -150,7 +141,7 @@ func (t *inodes) enter(key string, s sighting) (ino, gen uint64, stale bool) {
 	}
 	if s.version != "" && n.version != s.version {
 		if n.version != "" {
-			n.gen++
+			n.gen = t.fresh()
 			n.served = new(atomic.Bool)
 		}
 		n.version = s.version
@@ -253,13 +244,8 @@ func (t *inodes) collect(n *inode) {
 		return
 	}
 	delete(t.byIno, n.ino)
-	next := n.gen + 1 // another file's
 	if t.byKey[n.key] == n {
 		delete(t.byKey, n.key)
-		next = n.gen
-	}
-	if next > 1 {
-		t.retired.Add(n.ino, next)
 	}
 }
 
