@@ -50,7 +50,7 @@ func TestChurn(t *testing.T) {
 	for _, r := range readers {
 		r.end(t)
 	}
-	_, peak := w.memory(t)
+	_, peak := w.Memory(t)
 	t.Logf("%v: %d changes; %d reads of one version, %d ESTALE, %d absent; %d pages of maps, %d gone",
 		limit, c.changes.Load(), c.whole.Load(), c.stale.Load(), c.absent.Load(), c.pages.Load(), c.gone.Load())
 	t.Logf("the daemon: %v, later %v, at most %d MiB resident; --memory is %d MiB", early, late, peak/mib, memory/mib)
@@ -98,7 +98,7 @@ func (c *churn) change(ctx context.Context, rnd *rand.Rand) {
 		i := rnd.IntN(churned)
 		var err error
 		if rnd.IntN(6) == 0 {
-			err = c.foreign.Delete(ctx, "public/"+name(i), store.Cond{})
+			err = c.Foreign.Delete(ctx, "public/"+name(i), store.Cond{})
 		} else {
 			err = c.put(ctx, name(i), version(c.next.Add(1), sizeOf(i)+8*rnd.IntN(1000)))
 		}
@@ -201,7 +201,7 @@ func (c *churn) watch(ctx context.Context, limit time.Duration, readers []*reade
 		processes = append(processes, r.cmd.Process.Pid)
 	}
 	for ctx.Err() == nil {
-		resident, _ := c.memory(c.t)
+		resident, _ := c.Memory(c.t)
 		now := usage{c.status(c.t).Goroutines, resident}
 		switch share := time.Since(began) * 4 / limit; share {
 		case 1:

@@ -17,7 +17,7 @@ func TestThousandReaders(t *testing.T) {
 	for i := range files {
 		must(t, w.put(t.Context(), fmt.Sprint("r", i), version(uint32(i), size)))
 	}
-	idle, _ := w.memory(t)
+	idle, _ := w.Memory(t)
 	open := make([]*os.File, readers)
 	for i := range open {
 		var err error
@@ -35,7 +35,7 @@ func TestThousandReaders(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	now, peak := w.memory(t)
+	now, peak := w.Memory(t)
 	t.Logf("idle %d MiB, with %d open readers %d MiB, at most %d MiB resident (--memory is 256 MiB)", idle/mib, readers, now/mib, peak/mib)
 	for _, f := range open {
 		must(t, f.Close())

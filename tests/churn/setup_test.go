@@ -3,7 +3,6 @@ package churn
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,44 +29,27 @@ const (
 	mib = 1 << 20
 )
 
-// world is a server, a proxy in front of it, a mount through the proxy and a client past it.
-type world struct {
-	*rig.Mount
-	proxy   *rig.Proxy
-	server  *rig.Server
-	foreign store.Store
-	top     string
-	options []string
-}
+// world is a mounted bucket.
+type world struct{ *rig.World }
 
 func newWorld(t *testing.T, options ...string) *world {
 	t.Helper()
-	w := &world{top: t.TempDir()}
-	w.server = rig.StartServer(t, filepath.Join(w.top, "data"))
-	w.proxy = rig.StartProxy(t, w.server.Endpoint)
-	w.foreign = w.server.Client(t)
-	w.options = append([]string{
-		"--bucket", rig.Bucket, "--endpoint", w.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity,
-	}, options...)
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
-	return w
+	return &world{rig.NewWorld(t, options...)}
 }
 
 // remount takes the mount away and mounts again with empty caches.
 func (w *world) remount(t *testing.T) {
 	t.Helper()
 	w.Unmount(t)
-	if err := os.RemoveAll(filepath.Join(w.top, "cache")); err != nil {
-		t.Fatal(err)
-	}
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	w.DropCache(t)
+	w.Remount(t)
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.Dir, "public", name) }
 
 // put writes an object past the mount.
 func (w *world) put(ctx context.Context, name string, data []byte) error {
-	_, err := w.foreign.Put(ctx, "public/"+name, rig.Body(string(data)), store.Headers{}, store.Cond{})
+	_, err := w.Foreign.Put(ctx, "public/"+name, rig.Body(string(data)), store.Headers{}, store.Cond{})
 	return err
 }
 
@@ -81,29 +62,7 @@ type status struct {
 
 func (w *world) status(t *testing.T) status {
 	t.Helper()
-	out, stderr, code := w.Run(t, "status", "--json", w.Dir)
-	var all []status
-	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
-		t.Fatalf("status: exit %d, %v: %s%s", code, err, out, stderr)
-	}
-	return all[0]
-}
-
-// memory is what the daemon has resident, now and at most, in bytes.
-func (w *world) memory(t *testing.T) (now, peak int64) {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID()))
-	must(t, err)
-	for line := range strings.Lines(string(text)) {
-		var n int64
-		if found, _ := fmt.Sscanf(line, "VmRSS: %d kB", &n); found == 1 {
-			now = n << 10
-		}
-		if found, _ := fmt.Sscanf(line, "VmHWM: %d kB", &n); found == 1 {
-			peak = n << 10
-		}
-	}
-	return now, peak
+	return rig.Status[status](t, w.Mount)
 }
 
 // shell runs a line in a directory, in a process of its own, under a limit.

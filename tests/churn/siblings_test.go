@@ -36,16 +36,16 @@ func TestSiblingsOverAMount(t *testing.T) {
 		{"here and there", "cd d; cat " + strings.Join(names[:40], " ") + " | wc -c", 40, false},
 	} {
 		w.remount(t)
-		w.proxy.SetDelay(delay)
-		w.proxy.Take()
+		w.Proxy.SetDelay(delay)
+		w.Proxy.Take()
 		began := time.Now()
 		out := shell(t, w.path(""), tc.line)
 		took := time.Since(began)
-		w.proxy.SetDelay(0)
+		w.Proxy.SetDelay(0)
 		if got := strings.TrimSpace(out); got != fmt.Sprint(tc.want*4096) {
 			t.Errorf("%s: %s bytes", tc.name, got)
 		}
-		requests := w.proxy.Take()
+		requests := w.Proxy.Take()
 		gets := map[string]int{}
 		for _, r := range requests {
 			switch r.Op() {

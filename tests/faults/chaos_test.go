@@ -63,16 +63,16 @@ func TestChaos(t *testing.T) {
 	if how.last < time.Minute { // some hundred requests: more of each, so that none is missing
 		trouble.Stalled, trouble.Reset, trouble.Truncated = 3, 3, 8
 	}
-	w.proxy.SetChaos(trouble)
+	w.Proxy.SetChaos(trouble)
 	go func() {
 		<-time.After(how.last / 3)
-		w.proxy.SetBlackHole(true)
+		w.Proxy.SetBlackHole(true)
 		<-time.After(how.hole)
-		w.proxy.SetBlackHole(false)
+		w.Proxy.SetBlackHole(false)
 	}()
-	defer w.proxy.SetBlackHole(false)
+	defer w.Proxy.SetBlackHole(false)
 	writers := c.run(t, seed)
-	counts := w.proxy.SetChaos(rig.Chaos{})
+	counts := w.Proxy.SetChaos(rig.Chaos{})
 	t.Logf("%+v", counts)
 	for what, n := range map[string]int{
 		"503": counts.Refused, "stalls": counts.StalledBefore + counts.StalledAfter,
@@ -115,7 +115,7 @@ func (c *chaosLoad) run(t *testing.T, seed uint64) []*chaosWriter {
 		writers = append(writers, x)
 		wg.Go(x.work)
 	}
-	far := rig.MountAt(t, t.TempDir(), c.server.Env, append(c.options, "--read-only")...)
+	far := rig.MountAt(t, t.TempDir(), c.Server.Env, append(c.Options, "--read-only")...)
 	for i, dir := range []string{c.Dir, far.Dir} {
 		r := &chaosReader{chaosLoad: c, t: t, rnd: rand.New(rand.NewPCG(seed, uint64(100+i))), pub: openDir(t, filepath.Join(dir, "private", "pub")), far: i == 1}
 		wg.Go(r.work)
@@ -165,7 +165,7 @@ func (c *chaosLoad) compare(t *testing.T, writers []*chaosWriter) {
 		keys[i] = strings.TrimPrefix(keys[i], prefix)
 	}
 	slices.Sort(keys)
-	requests := c.proxy.Take()
+	requests := c.Proxy.Take()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if i, ok := slices.BinarySearch(keys, name); ok {
 			keys = slices.Delete(keys, i, i+1)

@@ -42,11 +42,11 @@ func TestFsyncedFileThatStaysOpen(t *testing.T) {
 	if p, got := make([]byte, 18), "half a transaction"; readAt(db, p, 1000) != nil || string(p) != got {
 		t.Errorf("read %q, want %q", p, got)
 	}
-	w.proxy.SetDown(true)
+	w.Proxy.SetDown(true)
 	open("db2")
 	w.Kill()
-	w.proxy.SetDown(false)
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	w.Proxy.SetDown(false)
+	w.Mount = rig.MountAt(t, w.Top, w.Server.Env, w.Options...)
 	arrives("db2")
 	arrives("db")
 	if out, _, code := w.Run(t, "spool", "ls"); code != 0 || strings.Count(out, "quarantined") != 2 {

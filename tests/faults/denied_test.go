@@ -26,11 +26,11 @@ func refuse(method string, list bool, status int) func(*http.Request) int {
 
 func TestPutDeniedIsEACCESAtOpen(t *testing.T) {
 	w := newWorld(t)
-	w.proxy.SetJudge(refuse(http.MethodPut, false, http.StatusForbidden))
+	w.Proxy.SetJudge(refuse(http.MethodPut, false, http.StatusForbidden))
 	if err := os.WriteFile(w.path("public", "x"), nil, 0o644); !errors.Is(err, unix.EACCES) {
 		t.Errorf("create: %v, want EACCES", err)
 	}
-	w.proxy.SetJudge(nil)
+	w.Proxy.SetJudge(nil)
 	w.Unmount(t)
 }
 
@@ -40,7 +40,7 @@ func TestPutRevokedLater(t *testing.T) {
 	if _, stderr, code := w.Run(t, "sync", w.Dir); code != 0 {
 		t.Fatal(stderr)
 	}
-	w.proxy.SetJudge(refuse(http.MethodPut, false, http.StatusForbidden))
+	w.Proxy.SetJudge(refuse(http.MethodPut, false, http.StatusForbidden))
 	write(t, w.path("public", "b"), "b") // closed before anybody knew
 	within(t, 30*time.Second, "failed in status", func() bool { return w.status(t).Uploads.Failed == 1 })
 	if err := os.WriteFile(w.path("public", "c"), nil, 0o644); !errors.Is(err, unix.EACCES) {
@@ -52,7 +52,7 @@ func TestPutRevokedLater(t *testing.T) {
 	if _, stderr, code := w.Run(t, "sync", "--timeout", "5s", w.Dir); code != 75 || !strings.Contains(stderr, "denied") && !strings.Contains(stderr, "permission") {
 		t.Errorf("sync: exit %d: %s", code, stderr)
 	}
-	w.proxy.SetJudge(nil)
+	w.Proxy.SetJudge(nil)
 	within(t, 90*time.Second, "uploaded after the right is back", func() bool {
 		got, _ := w.stored(t, "public/b")
 		return got == "b"
@@ -67,13 +67,13 @@ func TestPutFailingForGood(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable} {
-		w.proxy.SetJudge(refuse(http.MethodPut, false, status))
+		w.Proxy.SetJudge(refuse(http.MethodPut, false, status))
 		write(t, w.path("public", "x"), "kept")
 		within(t, 30*time.Second, "failed in status", func() bool { return w.status(t).Uploads.Failed == 1 })
 		if _, stderr, code := w.Run(t, "sync", w.Dir); code != 75 || !strings.Contains(stderr, "1 change") {
 			t.Errorf("sync: exit %d: %s", code, stderr)
 		}
-		w.proxy.SetJudge(nil)
+		w.Proxy.SetJudge(nil)
 		within(t, 60*time.Second, "uploaded at last", func() bool { return w.status(t).Uploads.Failed == 0 })
 		if err := os.Remove(w.path("public", "x")); err != nil {
 			t.Error(err)
@@ -94,7 +94,7 @@ func TestListFailing(t *testing.T) {
 		w := newWorld(t, "--metadata-ttl", "0s")
 		write(t, w.path("public", "there"), "there")
 		w.remount(t)
-		w.proxy.SetJudge(refuse(http.MethodGet, true, tt.status))
+		w.Proxy.SetJudge(refuse(http.MethodGet, true, tt.status))
 		start := time.Now()
 		if _, err := os.ReadDir(w.path("public")); !errors.Is(err, tt.want) {
 			t.Errorf("LIST %d: readdir gives %v, want %v", tt.status, err, tt.want)
@@ -105,7 +105,7 @@ func TestListFailing(t *testing.T) {
 		if took := time.Since(start); took > 40*time.Second {
 			t.Errorf("LIST %d: two calls took %v", tt.status, took)
 		}
-		w.proxy.SetJudge(nil)
+		w.Proxy.SetJudge(nil)
 		within(t, 10*time.Second, "back again", func() bool { _, err := os.Stat(w.path("public", "there")); return err == nil })
 		w.Unmount(t)
 	}
@@ -125,7 +125,7 @@ func TestGetFailing(t *testing.T) {
 		write(t, w.path("public", "other"), "other")
 		w.remount(t)
 		_ = read(t, w.path("public", "other"))
-		w.proxy.SetJudge(refuse(http.MethodGet, false, tt.status))
+		w.Proxy.SetJudge(refuse(http.MethodGet, false, tt.status))
 		start := time.Now()
 		if _, err := os.ReadFile(w.path("public", "there")); !errors.Is(err, tt.want) {
 			t.Errorf("GET %d: read gives %v, want %v", tt.status, err, tt.want)
@@ -136,7 +136,7 @@ func TestGetFailing(t *testing.T) {
 		if got := read(t, w.path("public", "other")); got != "other" {
 			t.Errorf("a cached file reads %q", got)
 		}
-		w.proxy.SetJudge(nil)
+		w.Proxy.SetJudge(nil)
 		if got := read(t, w.path("public", "there")); got != "there" {
 			t.Errorf("afterwards %q", got)
 		}

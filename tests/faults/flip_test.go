@@ -62,7 +62,7 @@ func TestFlippedBits(t *testing.T) {
 	for _, size := range sizes {
 		once := &flips{at: int64(size / 2)}
 		once.left.Store(1)
-		w.proxy.SetFlip(once.of)
+		w.Proxy.SetFlip(once.of)
 		if got, err := os.ReadFile(w.path("public", fmt.Sprint("once", size))); err != nil || !bytes.Equal(got, random(size)) {
 			t.Errorf("%d bytes, flipped once: %d bytes, or others, %v", size, len(got), err)
 		}
@@ -71,16 +71,16 @@ func TestFlippedBits(t *testing.T) {
 		}
 		ever := &flips{at: int64(size - 1)}
 		ever.left.Store(always)
-		w.proxy.SetFlip(ever.of)
+		w.Proxy.SetFlip(ever.of)
 		if got, err := os.ReadFile(w.path("public", fmt.Sprint("always", size))); !errors.Is(err, unix.EIO) || len(got) > 0 {
 			t.Errorf("%d bytes, flipped always: %d bytes, %v", size, len(got), err)
 		}
-		w.proxy.SetFlip(nil)
+		w.Proxy.SetFlip(nil)
 	}
 
 	ever := &flips{at: 20*mib + 3}
 	ever.left.Store(always)
-	w.proxy.SetFlip(ever.of)
+	w.Proxy.SetFlip(ever.of)
 	large := w.path("public", "large")
 	for range 2 {
 		n, err := readAway(t, large)
@@ -94,7 +94,7 @@ func TestFlippedBits(t *testing.T) {
 	if s := w.cacheStatus(t); s.Bytes > 17*mib { // the small ones; nothing of the large one
 		t.Errorf("%d bytes stay cached", s.Bytes)
 	}
-	w.proxy.SetFlip(nil)
+	w.Proxy.SetFlip(nil)
 	if got, err := os.ReadFile(large); err != nil || !bytes.Equal(got, random(64*mib)) {
 		t.Errorf("right again: %d bytes, or others, %v", len(got), err)
 	}
@@ -129,21 +129,21 @@ func verifiedAttr(t *testing.T, name string) string {
 func TestUnverifiedIsSaid(t *testing.T) {
 	w := newWorld(t)
 	data := random(12 * mib)
-	w.proxy.HideChecksums() // the server makes them itself
-	id, err := w.foreign.Create(t.Context(), "public/parts", store.Headers{})
+	w.Proxy.HideChecksums() // the server makes them itself
+	id, err := w.Foreign.Create(t.Context(), "public/parts", store.Headers{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var parts []store.Part
 	for i := range 2 {
 		body := io.NewSectionReader(bytes.NewReader(data), int64(i)*6*mib, 6*mib)
-		p, err := w.foreign.UploadPart(t.Context(), "public/parts", id, int32(i+1), body)
+		p, err := w.Foreign.UploadPart(t.Context(), "public/parts", id, int32(i+1), body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		parts = append(parts, p)
 	}
-	if _, err := w.foreign.Complete(t.Context(), "public/parts", id, parts, store.Cond{}); err != nil {
+	if _, err := w.Foreign.Complete(t.Context(), "public/parts", id, parts, store.Cond{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.cacheStatus(t); got.Unverified != 0 {

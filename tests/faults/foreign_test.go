@@ -69,7 +69,7 @@ func TestForeignChangesUnderReaders(t *testing.T) {
 			t.Errorf("%s: map begins with %q", tt.name, got)
 		}
 		if tt.name == "deleted" {
-			if err := w.foreign.Delete(t.Context(), key, store.Cond{}); err != nil {
+			if err := w.Foreign.Delete(t.Context(), key, store.Cond{}); err != nil {
 				t.Fatal(err)
 			}
 			within(t, 3*ttl, "deleted object is gone", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
@@ -195,7 +195,7 @@ func TestForeignCreateWins(t *testing.T) {
 // TestAttributesOfAnotherMount: what a second mount changes of attributes is seen in time.
 func TestAttributesOfAnotherMount(t *testing.T) {
 	w := newWorld(t, "--metadata-ttl", ttl.String(), "--attr-ttl", "3s", "--attrs", "exact")
-	other := rig.MountAt(t, t.TempDir(), w.server.Env, append(w.options, "--metadata-ttl", ttl.String(), "--attrs", "exact")...)
+	other := rig.MountAt(t, t.TempDir(), w.Server.Env, append(w.Options, "--metadata-ttl", ttl.String(), "--attrs", "exact")...)
 	at := func(name string) (here, there string) { return w.path("public", name), other.Dir + "/public/" + name }
 	here, there := at("file")
 	write(t, there, "text")

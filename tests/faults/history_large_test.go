@@ -70,7 +70,7 @@ func (w *world) strand(h *history.History, name string, rnd *rand.Rand) {
 	_, err = f.ReadAt(head, 0)
 	r.Base = strings.TrimRight(string(head), ".")
 	r.Bytes = r.Base + h.Tag(name)
-	w.proxy.SetDown(true)
+	w.Proxy.SetDown(true)
 	if err == nil && len(r.Bytes) < headBytes {
 		copy(head, r.Bytes)
 		_, err = f.WriteAt(head, 0)
@@ -81,5 +81,5 @@ func (w *world) strand(h *history.History, name string, rnd *rand.Rand) {
 	r.Acked = err == nil && closed == nil
 	h.Wrote(r)
 	<-time.After(time.Duration(rnd.IntN(3000)) * time.Millisecond) // the direct writer acts meanwhile
-	w.proxy.SetDown(false)
+	w.Proxy.SetDown(false)
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/tests/history"
-	"github.com/s3levelfs/s3levelfs/tests/rig"
 )
 
 // TestHistoryOfMounts accounts for the writes of programs in two mounts, whose connections break, and of a direct writer. It
@@ -34,11 +33,10 @@ func TestHistoryOfMounts(t *testing.T) {
 	t.Logf("seed %d", seed)
 	h := history.New()
 	a := newWorld(t, "--metadata-ttl", "1s", "--pin-base", "5MiB")
-	b := &world{top: t.TempDir(), server: a.server, foreign: a.foreign, proxy: rig.StartProxy(t, a.server.Endpoint)}
-	b.Mount = rig.MountAt(t, b.top, b.server.Env, "--bucket", rig.Bucket, "--endpoint", b.proxy.Endpoint, "--path-style",
-		"--identity-id", rig.Identity, "--metadata-ttl", "1s", "--pin-base", "5MiB")
+	b := &world{a.Beside(t, "--metadata-ttl", "1s", "--pin-base", "5MiB")}
+	b.Remount(t)
 	for key, size := range largeKeys() {
-		if err := replaceKey(t, a.foreign, h, key, size); err != nil {
+		if err := replaceKey(t, a.Foreign, h, key, size); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,9 +46,9 @@ func TestHistoryOfMounts(t *testing.T) {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(i)))
 			for n := 0; time.Now().Before(end); n++ {
-				w.proxy.SetDown(n%20 >= 17)
+				w.Proxy.SetDown(n%20 >= 17)
 				if w.write(h, string(rune('A'+i)), rnd); n%40 == 1 {
-					w.proxy.SetDown(false)
+					w.Proxy.SetDown(false)
 					w.strand(h, string(rune('A'+i)), rnd)
 				}
 				<-time.After(time.Duration(rnd.IntN(200)) * time.Millisecond) // other processes act meanwhile
@@ -61,7 +59,7 @@ func TestHistoryOfMounts(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 9))
 		for time.Now().Before(end) {
 			<-time.After(time.Duration(rnd.IntN(800)) * time.Millisecond)
-			if err := replace(t, a.foreign, h, rnd); err != nil {
+			if err := replace(t, a.Foreign, h, rnd); err != nil {
 				t.Error(err)
 			}
 		}
@@ -69,7 +67,7 @@ func TestHistoryOfMounts(t *testing.T) {
 	wg.Wait()
 	lost := map[string]int{} // base-lost, by key
 	for _, w := range []*world{a, b} {
-		w.proxy.SetDown(false)
+		w.Proxy.SetDown(false)
 		within(t, 10*time.Minute, "all is in the bucket", func() bool {
 			_, _, code := w.Run(t, "sync", w.Dir)
 			return code == 0
@@ -80,7 +78,7 @@ func TestHistoryOfMounts(t *testing.T) {
 		w.Unmount(t)
 	}
 	kept := maps.Clone(lost)
-	counts, wrong := h.Judge(objects(t, a.foreign), func(w history.Write) bool {
+	counts, wrong := h.Judge(objects(t, a.Foreign), func(w history.Write) bool {
 		lost[w.Key]--
 		return lost[w.Key] >= 0
 	})

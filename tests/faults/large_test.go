@@ -47,19 +47,19 @@ func TestSmallChangesOfLargeObjects(t *testing.T) {
 			w := newWorld(t, "--memory", fmt.Sprint(memory))
 			write(t, w.path("public", "first"), "proves the level")
 			syncAll(t, w)
-			l := &large{world: w, object: filepath.Join(w.server.Data, rig.Bucket, "public", "large"), want: filepath.Join(w.top, "want"), size: size}
+			l := &large{world: w, object: filepath.Join(w.Server.Data, rig.Bucket, "public", "large"), want: filepath.Join(w.Top, "want"), size: size}
 			l.fill(t)
 			w.seenSize(t, w.path("public", "large"), size)
 			l.change(t, "one byte in the middle", size/2+partSize/2+12345, []byte{'X'})
 			l.change(t, "one byte at a border of parts", size/2, []byte{'Y'})
 			l.change(t, "1 MiB appended", size, noise(1, mib))
-			changing := w.peakMemory(t)
+			changing := peakMemory(t, w.Mount)
 			w.remount(t) // nothing of it is cached
 			l.readBack(t)
 			if size < 1<<30 {
 				l.compare(t, "read through the mount", w.path("public", "large"))
 			}
-			reading := w.peakMemory(t)
+			reading := peakMemory(t, w.Mount)
 			t.Logf("the daemon's memory was at most %s, then %s, --memory is %s", humanize.IBytes(uint64(changing)), humanize.IBytes(uint64(reading)), humanize.IBytes(memory))
 			if max(changing, reading) > memory+64*mib {
 				t.Error("the daemon needs more than --memory + 64 MiB")
@@ -106,7 +106,7 @@ func (l *large) fill(t *testing.T) {
 // change writes into the object through the mount and judges what that cost.
 func (l *large) change(t *testing.T, what string, off int64, data []byte) {
 	t.Helper()
-	l.proxy.Take()
+	l.Proxy.Take()
 	start := time.Now()
 	for _, path := range []string{l.want, l.path("public", "large")} {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -125,7 +125,7 @@ func (l *large) change(t *testing.T, what string, off int64, data []byte) {
 	l.changed = append(l.changed, off)
 	var sent, got int64
 	ops := map[string]int{}
-	for _, r := range l.proxy.Take() {
+	for _, r := range l.Proxy.Take() {
 		ops[r.Op()]++
 		sent += r.Bytes
 		if r.Op() == "GetObject" {

@@ -63,7 +63,7 @@ func TestManySmallFiles(t *testing.T) {
 		}
 	}()
 	start := time.Now()
-	marks := filepath.Join(w.top, "marks")
+	marks := filepath.Join(w.Top, "marks")
 	script := fmt.Sprintf(`cd '%s'; i=0; while [ $i -lt %d ]; do
 		[ $((i %% %d)) != 0 ] || { d=d$i; mkdir $d; }
 		printf '%%01024d' $i > $d/f$i
@@ -86,7 +86,7 @@ func TestManySmallFiles(t *testing.T) {
 	if last.cpu > 3*first.cpu+time.Second { // the clock counts hundredths; the machine may be busy with other things, this is not
 		t.Errorf("the last tenth cost %v of processor time, the first %v: files cost more the more there are", last.cpu, first.cpu)
 	}
-	peak := w.peakMemory(t)
+	peak := peakMemory(t, w.Mount)
 	t.Logf("the daemon's memory was at most %s, --memory is %s", humanize.IBytes(uint64(peak)), humanize.IBytes(uint64(memory)))
 	if peak > memory+64*mib {
 		t.Errorf("the daemon needs %s, more than --memory + 64 MiB", humanize.IBytes(uint64(peak)))
@@ -128,22 +128,16 @@ func tenthsOf(t *testing.T, start time.Time, marks string) (tenths []tenth) {
 }
 
 // peakMemory is the most that the daemon had resident, in bytes.
-func (w *world) peakMemory(t *testing.T) int64 {
+func peakMemory(t *testing.T, m *rig.Mount) int64 {
 	t.Helper()
-	for line := range strings.Lines(read(t, fmt.Sprintf("/proc/%d/status", w.PID()))) {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
-			return kib << 10
-		}
-	}
-	t.Fatal("no VmHWM")
-	return 0
+	_, peak := m.Memory(t)
+	return peak
 }
 
 // arrived looks at each of n files on the server's disk.
 func (w *world) arrived(t *testing.T, n int) {
 	t.Helper()
-	dir := filepath.Join(w.server.Data, rig.Bucket, "private", rig.Identity, "many")
+	dir := filepath.Join(w.Server.Data, rig.Bucket, "private", rig.Identity, "many")
 	arrived := 0
 	for i := 0; i < n; i += filesADir {
 		entries, err := os.ReadDir(filepath.Join(dir, fmt.Sprint("d", i)))

@@ -62,7 +62,7 @@ func TestNamesInOneDirectory(t *testing.T) {
 			t.Errorf("%d LISTs, want %d at most", asked, most)
 		}
 	}
-	peak := (&world{Mount: m}).peakMemory(t)
+	peak := peakMemory(t, m)
 	t.Logf("the mount's memory was at most %d MiB", peak/mib)
 	if peak > memory+64*mib {
 		t.Errorf("the mount needs %d MiB, more than --memory + 64 MiB", peak/mib)

@@ -53,9 +53,9 @@ func TestOutageWhileCopyingIn(t *testing.T) {
 	go func() {
 		defer close(back)
 		<-time.After(150 * time.Millisecond)
-		w.proxy.SetDown(true)
+		w.Proxy.SetDown(true)
 		<-time.After(outage(t))
-		w.proxy.SetDown(false)
+		w.Proxy.SetDown(false)
 	}()
 	if out, err := shell(t, outage(t)+60*time.Second, "cp -r "+src+" "+w.path("private", "tree")); err != nil {
 		t.Errorf("cp: %v\n%s", err, out)
@@ -66,7 +66,7 @@ func TestOutageWhileCopyingIn(t *testing.T) {
 		_, _, code := w.Run(t, "sync", w.Dir)
 		return code == 0
 	})
-	if out, err := shell(t, time.Minute, "diff -r "+src+" "+filepath.Join(w.server.Data, rig.Bucket, "private", rig.Identity, "tree")); err != nil {
+	if out, err := shell(t, time.Minute, "diff -r "+src+" "+filepath.Join(w.Server.Data, rig.Bucket, "private", rig.Identity, "tree")); err != nil {
 		t.Errorf("bucket differs: %v\n%s", err, out)
 	}
 	w.Unmount(t)
@@ -82,7 +82,7 @@ func TestOutageWhileCopyingOut(t *testing.T) {
 	if _, err := shell(t, time.Minute, "find "+w.path("private")+" | wc -l"); err != nil {
 		t.Fatal(err)
 	}
-	w.proxy.SetDown(true)
+	w.Proxy.SetDown(true)
 	dst := filepath.Join(t.TempDir(), "out")
 	start := time.Now()
 	out, err := shell(t, 4*time.Minute, "head -c 10 "+w.path("private", "tree", "d1", "f1")+"; cp -r "+w.path("private", "tree", "d1")+" "+dst+" 2>&1 | head -3")
@@ -93,7 +93,7 @@ func TestOutageWhileCopyingOut(t *testing.T) {
 	if strings.Contains(out, "No such file") {
 		t.Errorf("something that exists shows as missing: %s", out)
 	}
-	w.proxy.SetDown(false)
+	w.Proxy.SetDown(false)
 	if out, err := shell(t, time.Minute, "diff -r "+src+" "+w.path("private", "tree")); err != nil {
 		t.Errorf("after the outage: %v\n%s", err, out)
 	}
@@ -107,15 +107,15 @@ func TestUnmountWithoutServer(t *testing.T) {
 	if _, stderr, code := w.Run(t, "sync", w.Dir); code != 0 {
 		t.Fatalf("sync: %s", stderr)
 	}
-	w.proxy.SetDown(true)
+	w.Proxy.SetDown(true)
 	write(t, w.path("private", "kept"), "kept")
 	_, stderr, code := w.Run(t, "umount", "--timeout", "5s", w.Dir)
 	if code != 75 || !strings.Contains(stderr, "1 change") {
 		t.Errorf("umount: exit %d: %s", code, stderr)
 	}
 	w.Kill()
-	w.proxy.SetDown(false)
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	w.Proxy.SetDown(false)
+	w.Mount = rig.MountAt(t, w.Top, w.Server.Env, w.Options...)
 	if got := read(t, w.path("private", "kept")); got != "kept" {
 		t.Errorf("after the next mount: %q", got)
 	}

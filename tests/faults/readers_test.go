@@ -25,7 +25,7 @@ func TestManyReaders(t *testing.T) {
 	if n, err := readAway(t, w.path("public", "f0")); err != nil || n != size {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
-	one := w.peakMemory(t)
+	one := peakMemory(t, w.Mount)
 	var all sync.WaitGroup
 	for i := range readers {
 		all.Go(func() {
@@ -43,7 +43,7 @@ func TestManyReaders(t *testing.T) {
 		})
 	}
 	all.Wait()
-	many := w.peakMemory(t)
+	many := peakMemory(t, w.Mount)
 	t.Logf("the daemon's memory was at most %s with one sequential reader, %s with %d readers", humanize.IBytes(uint64(one)), humanize.IBytes(uint64(many)), readers)
 	if one > 128*mib {
 		t.Error("one reader: more than 128 MiB")

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,44 +16,20 @@ import (
 
 func TestMain(m *testing.M) { rig.Main(m) }
 
-// world is a server, a proxy in front of it, a mount through the proxy and a
-// client past it.
-type world struct {
-	*rig.Mount
-	proxy   *rig.Proxy
-	server  *rig.Server
-	foreign store.Store
-	top     string
-	options []string
-}
+// world is a mounted bucket.
+type world struct{ *rig.World }
 
 func newWorld(t *testing.T, options ...string) *world {
 	t.Helper()
-	return newWorldIn(t, t.TempDir(), options...)
-}
-
-// newWorldIn is newWorld in a directory that the test has made ready.
-func newWorldIn(t *testing.T, top string, options ...string) *world {
-	t.Helper()
-	w := &world{top: top}
-	w.server = rig.StartServer(t, filepath.Join(w.top, "data"))
-	w.proxy = rig.StartProxy(t, w.server.Endpoint)
-	w.foreign = w.server.Client(t)
-	w.options = append([]string{
-		"--bucket", rig.Bucket, "--endpoint", w.proxy.Endpoint, "--path-style", "--identity-id", rig.Identity,
-	}, options...)
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
-	return w
+	return &world{rig.NewWorld(t, options...)}
 }
 
 // remount takes the mount away and mounts again with an empty cache.
 func (w *world) remount(t *testing.T) {
 	t.Helper()
 	w.Unmount(t)
-	if err := os.RemoveAll(filepath.Join(w.top, "cache")); err != nil {
-		t.Fatal(err)
-	}
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	w.DropCache(t)
+	w.Remount(t)
 }
 
 func (w *world) path(elem ...string) string {
@@ -86,12 +61,7 @@ func (w *world) cacheStatus(t *testing.T) cacheStatus {
 
 func (w *world) status(t *testing.T) status {
 	t.Helper()
-	out, stderr, code := w.Run(t, "status", "--json", w.Dir)
-	var all []status
-	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
-		t.Fatalf("status: exit %d, %v: %s%s", code, err, out, stderr)
-	}
-	return all[0]
+	return rig.Status[status](t, w.Mount)
 }
 
 // within waits until ok holds, and fails the test after the limit.
@@ -138,7 +108,7 @@ func read(t *testing.T, path string) string {
 // foreignPut replaces an object past the mount.
 func (w *world) foreignPut(t *testing.T, key, text string, h store.Headers) {
 	t.Helper()
-	if _, err := w.foreign.Put(t.Context(), key, rig.Body(text), h, store.Cond{}); err != nil {
+	if _, err := w.Foreign.Put(t.Context(), key, rig.Body(text), h, store.Cond{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -146,7 +116,7 @@ func (w *world) foreignPut(t *testing.T, key, text string, h store.Headers) {
 // stored returns the bytes of an object past the mount, "" and false when it is absent.
 func (w *world) stored(t *testing.T, key string) (string, bool) {
 	t.Helper()
-	p, err := os.ReadFile(filepath.Join(w.server.Data, rig.Bucket, filepath.FromSlash(key)))
+	p, err := os.ReadFile(filepath.Join(w.Server.Data, rig.Bucket, filepath.FromSlash(key)))
 	if os.IsNotExist(err) {
 		return "", false
 	}
@@ -160,7 +130,7 @@ func (w *world) stored(t *testing.T, key string) (string, bool) {
 func (w *world) keys(t *testing.T, prefix string) []string {
 	t.Helper()
 	var keys []string
-	for page, err := range w.foreign.List(t.Context(), prefix, store.ListOptions{}) {
+	for page, err := range w.Foreign.List(t.Context(), prefix, store.ListOptions{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ func TestSilentGet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.proxy.SetJudge(func(r *http.Request) int {
+	w.Proxy.SetJudge(func(r *http.Request) int {
 		if r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "" {
 			<-r.Context().Done()
 		}
@@ -36,6 +36,6 @@ func TestSilentGet(t *testing.T) {
 			t.Errorf("%s: %v after %v", name, err, took)
 		}
 	}
-	w.proxy.SetJudge(nil)
+	w.Proxy.SetJudge(nil)
 	w.Unmount(t)
 }

@@ -52,12 +52,13 @@ func TestFullDiskOfTheSpool(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorldIn(t, top)
+	w := &world{rig.NewBucket(t, top)}
+	w.World.Remount(t)
 	write(t, w.path("private", "first"), "proves the level")
 	if _, stderr, code := w.Run(t, "sync", w.Dir); code != 0 {
 		t.Fatal(stderr)
 	}
-	w.proxy.SetDown(true)
+	w.Proxy.SetDown(true)
 	kept := strings.Repeat("kept ", 100_000)
 	write(t, w.path("private", "kept"), kept)
 
@@ -85,7 +86,7 @@ func TestFullDiskOfTheSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, w.path("private", "after"), kept)
-	w.proxy.SetDown(false)
+	w.Proxy.SetDown(false)
 	within(t, 60*time.Second, "all uploaded", func() bool { _, _, code := w.Run(t, "sync", w.Dir); return code == 0 })
 	for _, name := range []string{"kept", "after"} {
 		if got, _ := w.stored(t, "private/"+rig.Identity+"/"+name); got != kept {
@@ -109,7 +110,8 @@ func TestFullDiskOfTheCache(t *testing.T) {
 	top := t.TempDir()
 	cache := filepath.Join(top, "cache")
 	smallDisk(t, cache, "1m")
-	w := newWorldIn(t, top)
+	w := &world{rig.NewBucket(t, top)}
+	w.World.Remount(t)
 	for _, name := range []string{"a", "b", "c"} {
 		write(t, w.path("private", name), name)
 		if err := os.Chmod(w.path("private", name), 0o600); err != nil {
@@ -118,7 +120,7 @@ func TestFullDiskOfTheCache(t *testing.T) {
 	}
 	w.Unmount(t)
 	fill(t, filepath.Join(cache, "fill"))
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, w.options...)
+	w.Mount = rig.MountAt(t, w.Top, w.Server.Env, w.Options...)
 	out, err := shell(t, 30*time.Second, "ls -l "+w.path("private")+" && cat "+w.path("private", "a")+" "+w.path("private", "b"))
 	if err != nil || !strings.Contains(out, "-rw-------") || !strings.HasSuffix(out, "ab") {
 		t.Errorf("%v: %s", err, out)
@@ -130,7 +132,7 @@ func TestFullDiskOfTheCache(t *testing.T) {
 // daemonLog is what the daemon has written beside its spool.
 func (w *world) daemonLog(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(w.top, "mount.log"))
+	files, err := filepath.Glob(filepath.Join(w.Top, "mount.log"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("logs: %q, %v", files, err)
 	}
@@ -146,14 +148,14 @@ func TestArchivedObject(t *testing.T) {
 	if _, err := os.Stat(w.path("public", "cold")); err != nil {
 		t.Fatal(err)
 	}
-	w.proxy.SetCode("InvalidObjectState")
-	w.proxy.SetJudge(refuse(http.MethodGet, false, http.StatusForbidden))
-	w.proxy.Take()
+	w.Proxy.SetCode("InvalidObjectState")
+	w.Proxy.SetJudge(refuse(http.MethodGet, false, http.StatusForbidden))
+	w.Proxy.Take()
 	if _, err := os.ReadFile(w.path("public", "cold")); !errors.Is(err, unix.EIO) {
 		t.Errorf("read: %v, want EIO", err)
 	}
 	gets := 0
-	for _, r := range w.proxy.Take() {
+	for _, r := range w.Proxy.Take() {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/cold") {
 			gets++
 		}
@@ -175,7 +177,7 @@ func TestArchivedObject(t *testing.T) {
 // signatures at the second attempt.
 func TestClockSkew(t *testing.T) {
 	w := newWorld(t)
-	w.proxy.SetSkew(10 * time.Minute)
+	w.Proxy.SetSkew(10 * time.Minute)
 	write(t, w.path("public", "x"), "in time")
 	if _, stderr, code := w.Run(t, "sync", w.Dir); code != 0 {
 		t.Fatalf("sync: exit %d: %s", code, stderr)
@@ -184,7 +186,7 @@ func TestClockSkew(t *testing.T) {
 		t.Errorf("stored %q", got)
 	}
 	refused := 0
-	for _, r := range w.proxy.Take() {
+	for _, r := range w.Proxy.Take() {
 		if r.Status == http.StatusForbidden {
 			refused++
 		}
@@ -202,13 +204,13 @@ func TestClockSkewThatStays(t *testing.T) {
 	if _, stderr, code := w.Run(t, "sync", w.Dir); code != 0 {
 		t.Fatal(stderr)
 	}
-	w.proxy.SetCode("RequestTimeTooSkewed")
-	w.proxy.SetJudge(func(*http.Request) int { return http.StatusForbidden })
-	other := filepath.Join(w.top, "other")
+	w.Proxy.SetCode("RequestTimeTooSkewed")
+	w.Proxy.SetJudge(func(*http.Request) int { return http.StatusForbidden })
+	other := filepath.Join(w.Top, "other")
 	if err := os.Mkdir(other, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"mount", "--state-dir", filepath.Join(w.top, "state2"), "--cache-dir", filepath.Join(w.top, "cache2")}, w.options...)
+	args := append([]string{"mount", "--state-dir", filepath.Join(w.Top, "state2"), "--cache-dir", filepath.Join(w.Top, "cache2")}, w.Options...)
 	_, stderr, code := w.Run(t, append(args, other)...)
 	if code != 77 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "this machine's clock is wrong") {
 		t.Errorf("mount: exit %d: %s", code, stderr)
@@ -218,7 +220,7 @@ func TestClockSkewThatStays(t *testing.T) {
 		out, _, _ := w.Run(t, "status", w.Dir)
 		return strings.Contains(out, "RequestTimeTooSkewed")
 	})
-	w.proxy.SetJudge(nil)
+	w.Proxy.SetJudge(nil)
 	within(t, 60*time.Second, "uploaded at last", func() bool { got, _ := w.stored(t, "public/later"); return got == "later" })
 	w.Unmount(t)
 }

@@ -4,7 +4,6 @@ package warm
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,51 +23,38 @@ const (
 	public = "public/"
 )
 
-// world is a bucket behind a proxy, and a mount of it.
-type world struct {
-	*rig.Mount
-	top     string
-	proxy   *rig.Proxy
-	server  *rig.Server
-	options []string
-}
+// world is a bucket behind a proxy, and a mount of it with a cache that is as large as it must be.
+type world struct{ *rig.World }
 
 // newWorld makes a bucket with objects. Nothing is mounted yet.
 func newWorld(t *testing.T, objects map[string][]byte, options ...string) *world {
 	t.Helper()
-	w := &world{top: t.TempDir(), options: options}
-	w.server = rig.StartServer(t, filepath.Join(w.top, "data"))
-	w.proxy = rig.StartProxy(t, w.server.Endpoint)
-	client := w.server.Client(t)
+	w := &world{rig.NewBucket(t, t.TempDir(), append([]string{"--cache-size", "1GiB"}, options...)...)}
 	for key, data := range objects {
 		body := io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
-		if _, err := client.Put(t.Context(), public+key, body, store.Headers{}, store.Cond{}); err != nil {
+		if _, err := w.Foreign.Put(t.Context(), public+key, body, store.Headers{}, store.Cond{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return w
 }
 
-// mount mounts as an identity, with a cache that is as large as it must be.
+// mount mounts as an identity, anew where there is a mount, and counts requests from then on.
 func (w *world) mount(t *testing.T, identity string, more ...string) {
 	t.Helper()
-	options := append([]string{
-		"--bucket", rig.Bucket, "--endpoint", w.proxy.Endpoint, "--path-style", "--identity-id", identity, "--cache-size", "1GiB",
-	}, w.options...)
-	w.Mount = rig.MountAt(t, w.top, w.server.Env, append(options, more...)...)
-	w.proxy.Take()
+	w.Remount(t, append([]string{"--identity-id", identity}, more...)...)
+	w.Proxy.Take()
 }
 
 // remount ends the mount in an orderly way and mounts again: a new process, with an empty page cache.
 func (w *world) remount(t *testing.T) {
 	t.Helper()
-	w.Unmount(t)
 	w.mount(t, rig.Identity)
 }
 
 // gets are the requests for bytes of objects since the last call.
 func (w *world) gets() (n int, bytes int64) {
-	for _, r := range w.proxy.Take() {
+	for _, r := range w.Proxy.Take() {
 		if r.Op() == "GetObject" {
 			n++
 			bytes += r.Sent
@@ -93,15 +79,11 @@ func (w *world) same(t *testing.T, objects map[string][]byte) {
 // diskStats is what the mount says of its cache on disk.
 func (w *world) diskStats(t *testing.T) (s disk.Stats, none string) {
 	t.Helper()
-	out, stderr, code := w.Run(t, "status", "--json", w.Dir)
-	var all []struct {
+	status := rig.Status[struct {
 		Disk   disk.Stats `json:"disk_cache"`
 		NoDisk string     `json:"no_disk_cache"`
-	}
-	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
-		t.Fatalf("status: exit %d, %v: %s%s", code, err, out, stderr)
-	}
-	return all[0].Disk, all[0].NoDisk
+	}](t, w.Mount)
+	return status.Disk, status.NoDisk
 }
 
 // content gives bytes that are their own at each place.
@@ -125,7 +107,7 @@ func smallFiles(n int) map[string][]byte {
 // packs are the files of the read cache.
 func (w *world) packs(t *testing.T) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(w.top, "cache", "*", "blocks", "*"))
+	names, err := filepath.Glob(filepath.Join(w.Top, "cache", "*", "blocks", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func TestKilledWhileItReads(t *testing.T) {
 		daemon := w.PID() // until Kill has waited for it, nobody else's
 		kill := sync.OnceFunc(func() { _ = unix.Kill(daemon, unix.SIGKILL) })
 		var seen atomic.Int32
-		w.proxy.SetJudge(func(r *http.Request) int {
+		w.Proxy.SetJudge(func(r *http.Request) int {
 			if r.Method == http.MethodGet && !r.URL.Query().Has("list-type") && int(seen.Add(1)) > 2+round*5 {
 				kill()
 			}
@@ -113,7 +113,7 @@ func TestKilledWhileItReads(t *testing.T) {
 				t.Fatalf("round %d: %s has wrong bytes", round, key)
 			}
 		}
-		w.proxy.SetJudge(nil)
+		w.Proxy.SetJudge(nil)
 		w.Kill()
 	}
 	w.mount(t, rig.Identity)
@@ -200,7 +200,7 @@ func TestIdentitiesShareNothing(t *testing.T) {
 		}
 		w.Unmount(t)
 	}
-	if dirs, err := filepath.Glob(filepath.Join(w.top, "cache", "*", "blocks")); err != nil || len(dirs) != 2 {
+	if dirs, err := filepath.Glob(filepath.Join(w.Top, "cache", "*", "blocks")); err != nil || len(dirs) != 2 {
 		t.Errorf("%q, %v", dirs, err)
 	}
 	for _, name := range w.packs(t) {
@@ -215,8 +215,8 @@ func TestSecondMountHasNoDisk(t *testing.T) {
 	objects := smallFiles(5)
 	w := newWorld(t, objects)
 	w.mount(t, rig.Identity)
-	second := &world{top: t.TempDir(), proxy: w.proxy, server: w.server}
-	second.mount(t, rig.Identity, "--cache-dir", filepath.Join(w.top, "cache"))
+	second := &world{w.Beside(t, "--endpoint", w.Proxy.Endpoint, "--cache-size", "1GiB")} // the same cache is that of the same bucket
+	second.mount(t, rig.Identity, "--cache-dir", filepath.Join(w.Top, "cache"))
 	second.same(t, objects)
 	if _, none := second.diskStats(t); !strings.HasPrefix(none, "another mount of this bucket and identity uses ") {
 		t.Errorf("the second says %q", none)
@@ -231,7 +231,6 @@ func TestSecondMountHasNoDisk(t *testing.T) {
 	if gets, _ := w.gets(); gets != 0 {
 		t.Errorf("%d GETs: the first has lost its cache", gets)
 	}
-	w.Unmount(t)
 	w.mount(t, rig.Identity, "--cache-size", "0")
 	if _, none := w.diskStats(t); none != "--cache-size 0" {
 		t.Errorf("without a size: %q", none)
@@ -249,7 +248,7 @@ func TestCacheDiskIsFull(t *testing.T) {
 	maps.Copy(objects, smallFiles(20))
 	objects["large"] = content("large", 40*mib)
 	w := newWorld(t, objects, "--cache-size", "64MiB", "--cache-keep-free", "0")
-	cache := filepath.Join(w.top, "cache")
+	cache := filepath.Join(w.Top, "cache")
 	if err := errors.Join(os.Mkdir(cache, 0o700), unix.Mount("small", cache, "tmpfs", 0, "size=24m")); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +292,7 @@ func TestDefaultCacheSize(t *testing.T) {
 	objects := smallFiles(5)
 	w := newWorld(t, objects)
 	var st unix.Statfs_t
-	if err := unix.Statfs(w.top, &st); err != nil {
+	if err := unix.Statfs(w.Top, &st); err != nil {
 		t.Fatal(err)
 	}
 	tenth := int64(st.Bavail) * st.Bsize / 10
