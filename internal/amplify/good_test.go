@@ -215,3 +215,23 @@ func TestBucketByName(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatEditorsAdd: a byte order mark and the line ends of Windows change nothing.
+func TestWhatEditorsAdd(t *testing.T) {
+	for _, tt := range append(generatedFiles(), manualFiles()...) {
+		text := string(readFile(t, filepath.Join("testdata", tt.file)))
+		got, err := amplify.Parse("config", []byte("\ufeff"+strings.ReplaceAll(text, "\n", "\r\n")))
+		if err != nil {
+			t.Errorf("%s: %v", tt.file, err)
+			continue
+		}
+		if d := cmp.Diff(&tt.want, got, same()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.file, d)
+		}
+		for field, line := range tt.lines {
+			if got.Line(field) != line {
+				t.Errorf("%s: %s is on line %d, want %d", tt.file, field, got.Line(field), line)
+			}
+		}
+	}
+}

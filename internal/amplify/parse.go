@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"unicode/utf8"
 )
 
 // maxFile bounds a file, in bytes. Gen 2 writes the models of the app's API into the same file.
 const maxFile = 16 << 20
+
+// bom is what editors of Windows put before a text.
+const bom = "\ufeff"
 
 // Read reads an app's file. Its errors are those of the file system, or an [*Error].
 func Read(file string) (*App, error) {
@@ -31,7 +35,7 @@ func Parse(file string, text []byte) (*App, error) {
 	if err := checkText(file, text); err != nil {
 		return nil, err
 	}
-	root, err := parseTree(file, string(text))
+	root, err := parseTree(file, strings.TrimPrefix(string(text), bom))
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type scanner struct {
 }
 
 func newScanner(file, text string) *scanner {
-	return &scanner{file: file, text: strings.TrimPrefix(text, "\ufeff"), line: 1}
+	return &scanner{file: file, text: text, line: 1}
 }
 
 func (s *scanner) fail(line int, problem, mend string) error {
@@ -108,7 +108,7 @@ func (s *scanner) space() (first bool, err error) {
 			s.line++
 			first = true
 			s.at++
-		case unicode.IsSpace(r), r == '\ufeff':
+		case unicode.IsSpace(r), string(r) == bom: // JavaScript has it among its white space
 			s.at += size
 		case strings.HasPrefix(rest, "//"):
 			end := strings.IndexByte(rest, '\n')

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -64,6 +65,7 @@ func (l *Loaded) defaultFile(table []Option, s Sources) (layer, error) {
 
 // toml takes a file of our own settings. Amplify's manual configuration, tables Auth and Storage, may stand beside them.
 func (l *Loaded) toml(table []Option, path string, text []byte) (layer, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows put it there
 	var values map[string]any
 	if err := toml.Unmarshal(text, &values); err != nil {
 		if de, ok := errors.AsType[*toml.DecodeError](err); ok {
