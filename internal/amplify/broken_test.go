@@ -99,6 +99,7 @@ func brokenSources() []brokenFile {
 		},
 		{"dart unclosed", "a.dart", "// x\nconst c = '''{", "a.dart:2: has a string that does not end; close it with '''"},
 		{"toml", "a.toml", "[Auth]\nregion = \n", "a.toml:2: is not TOML: toml: unexpected character U+000A at start of value; mend that line"},
+		{"toml large", "a.toml", strings.Repeat("# a comment\n", 10000), "a.toml: is too large for a configuration; name another file"},
 		{
 			"toml date", "a.toml", "[Storage.AWSS3]\nbucket = 2020-01-01\n",
 			"a.toml:2: Storage.AWSS3.bucket: is a date or time (LocalDate)" + nothing,

@@ -38,17 +38,21 @@ func (r *reader) buckets(all []named) {
 			all = slices.Insert(slices.Delete(all, first, first+1), 0, chosen)
 		}
 	}
-	region := ""
-	regionLine := r.app.Line("Buckets[0].Region")
+	var common Bucket // what holds for all where it does not say otherwise
 	if len(r.app.Buckets) > 0 {
-		region = r.app.Buckets[0].Region
+		common = r.app.Buckets[0]
 	}
-	r.app.Buckets = slices.Grow(r.app.Buckets[:0:0], len(all))
+	from := map[string]int{}
+	for _, f := range []string{"Region", "Endpoint", "PathStyle"} {
+		from[f] = r.app.Line("Buckets[0]." + f)
+	}
+	r.app.Buckets = nil
 	for i, n := range all {
 		field := fmt.Sprintf("Buckets[%d]", i)
-		b := Bucket{Name: n.name, Region: region}
-		if region != "" {
-			r.app.lines[field+".Region"] = regionLine
+		b := common
+		b.Name, b.BucketName = n.name, ""
+		for f, line := range from {
+			r.app.lines[field+"."+f] = line
 		}
 		n.nameAt.set(field + ".Name")
 		n.bucket.str(field+".BucketName", &b.BucketName)

@@ -235,3 +235,25 @@ func TestWhatEditorsAdd(t *testing.T) {
 		}
 	}
 }
+
+// TestServerForTestingHoldsForAllBuckets: the file names it once.
+func TestServerForTestingHoldsForAllBuckets(t *testing.T) {
+	app, err := amplify.Parse("a.js", []byte(`export default { Storage: { S3: { bucket: 'two', region: 'r',
+  dangerouslyConnectToHttpEndpointForTesting: 'true',
+  buckets: { a: { bucketName: 'one', region: 'x' }, b: { bucketName: 'two' } } } } }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []amplify.Bucket{
+		{Name: "b", BucketName: "two", Region: "r", Endpoint: amplify.LocalEndpoint, PathStyle: true},
+		{Name: "a", BucketName: "one", Region: "x", Endpoint: amplify.LocalEndpoint, PathStyle: true},
+	}
+	if d := cmp.Diff(want, app.Buckets); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	for field, line := range map[string]int{"Buckets[0].Endpoint": 2, "Buckets[1].PathStyle": 2, "Buckets[0].Region": 1, "Buckets[1].Region": 3} {
+		if app.Line(field) != line {
+			t.Errorf("%s is on line %d, want %d", field, app.Line(field), line)
+		}
+	}
+}
