@@ -12,7 +12,7 @@ import (
 // groupFlags makes flags of the option table's groups, and the one that names the file of all.
 func groupFlags(groups ...config.Group) []cli.Flag {
 	flags := tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
-	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"})
+	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or the file of an Amplify app (see `s3levelfs config -h`)", Category: "store options"})
 }
 
 // namedFlags makes flags of single options.
@@ -47,7 +47,7 @@ func loadConfig(c *cli.Context) (*config.Loaded, error) {
 			given[name] = flagText(c, name)
 		}
 	}
-	return config.Load(config.Sources{Flags: given, File: c.String("config")})
+	return config.Load(config.Sources{Flags: given, File: c.String("config"), Dir: searchDir(c)})
 }
 
 func flagText(c *cli.Context, name string) string {

@@ -35,7 +35,7 @@ func lsCommand() *cli.Command {
 		Description: "As Amplify's list: every key below the level that begins with PATH, however deep. A folder is\n" +
 			"PATH with a slash at its end (\"photos\" also finds photos123.jpg).",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "level", Value: "public", Usage: "`LEVEL` to list: public, protected or private"},
+			&cli.StringFlag{Name: "level", Value: "public", Usage: "`LEVEL` to list: public, protected or private", DefaultText: "--default-level, else public"},
 			&cli.StringFlag{Name: "owner", Usage: "list the protected files of this identity `ID`; default: the own ones"},
 			jsonFlag(),
 		}, groupFlags(config.GroupStore, config.GroupLog)...),
@@ -178,6 +178,11 @@ func loadLevelConfig(c *cli.Context) (*config.Loaded, error) {
 		return nil, err
 	}
 	cfg.Level = ""
+	if !c.IsSet("level") {
+		if err := c.Set("level", cfg.DefaultLevel); err != nil {
+			return nil, err
+		}
+	}
 	return cfg, cfg.RequireStore()
 }
 

@@ -43,7 +43,8 @@ EXIT CODES:
 
 Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
 and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
-user's configuration directory). A flag beats a variable beats the file.
+user's configuration directory). A flag beats a variable beats the file beats the Amplify app's
+own file (see s3levelfs config -h).
 Credentials come from the AWS default chain (environment, shared files, SSO, instance role).
 `
 
@@ -59,7 +60,7 @@ func newApp() *cli.App {
 		CommandNotFound:        nil,
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
-			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), versionCommand(),
+			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), configCommand(), versionCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {

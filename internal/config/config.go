@@ -8,6 +8,8 @@ import (
 type Config struct {
 	// Where the bucket is and who we are.
 	Bucket          string
+	StorageBucket   string // the app's name of one of its buckets
+	DefaultLevel    string // of commands without a mount
 	Endpoint        string
 	Region          string
 	PathStyle       bool
@@ -138,7 +140,7 @@ func (o Option) String() string { return o.value.text() }
 // Default returns the settings before any source was read.
 func Default() *Config {
 	return &Config{
-		MaxAttempts: 4, Checksums: "supported",
+		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
@@ -158,6 +160,7 @@ func (c *Config) storeOptions() []Option {
 	return []Option{
 		store("local", stringValue{&c.Local}, "use the embedded S3 with its data in `DIR`; makes bucket and identity on first use"),
 		store("bucket", stringValue{&c.Bucket}, "bucket `NAME`"),
+		store("storage-bucket", stringValue{&c.StorageBucket}, "`NAME` of one of the buckets in the Amplify app's file; default: the one that the app uses by default"),
 		store("endpoint", stringValue{&c.Endpoint}, "S3 endpoint `URL`; default: AWS"),
 		store("region", stringValue{&c.Region}, "bucket's region `NAME`; default: the AWS chain's, us-east-1 with an endpoint of your own"),
 		store("path-style", boolValue{&c.PathStyle}, "address the bucket in the path, not in the host name; implied by an endpoint that is an IP address or localhost"),
@@ -173,6 +176,7 @@ func (c *Config) storeOptions() []Option {
 		store("public-prefix", optValue{&c.PublicPrefix}, "key prefix `P` of the public level, verbatim (default \"public/\")"),
 		store("protected-prefix", optValue{&c.ProtectedPrefix}, "key prefix `P` of the protected level, verbatim, the identity id follows (default \"protected/\")"),
 		store("private-prefix", optValue{&c.PrivatePrefix}, "key prefix `P` of the private level, verbatim, the identity id follows (default \"private/\")"),
+		store("default-level", enumValue{&c.DefaultLevel, []string{"public", "protected", "private"}}, "`LEVEL` of commands without a mount where they are given none: public, protected or private"),
 		store("provider", stringValue{&c.Provider}, "storage provider `NAME`; default: local with --local, else s3"),
 		store("max-attempts", intValue{&c.MaxAttempts, 1, 20}, "attempts of one request, the first included (`N` from 1 to 20)"),
 		store("checksums", enumValue{&c.Checksums, []string{"supported", "required"}}, "`WHEN` checksums are sent: supported, or required for servers that refuse them"),

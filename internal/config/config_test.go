@@ -102,6 +102,13 @@ func TestBadValuesNameTheThing(t *testing.T) {
 	}
 }
 
+func TestByteOrderMarkChangesNothing(t *testing.T) {
+	l, err := config.Load(config.Sources{Getenv: env(nil), File: writeFile(t, "\ufeffbucket = 'b'\n")})
+	if err != nil || l.Bucket != "b" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestCacheSize(t *testing.T) {
 	for text, want := range map[string]int64{"": config.AutoSize, "auto": config.AutoSize, "0": 0, "16MiB": 16 << 20, "20 GiB": 20 << 30} {
 		flags := map[string]string{}
@@ -129,6 +136,7 @@ func TestRequireStore(t *testing.T) {
 		{map[string]string{"local": "d", "endpoint": "http://x"}, "--endpoint"},
 		{map[string]string{"bucket": "b", "guest": "true"}, ""},
 		{map[string]string{"bucket": "b", "identity-id": "r:1"}, ""},
+		{map[string]string{"bucket": "b", "identity-pool-id": "r:1"}, ""},
 		{map[string]string{"local": "d"}, ""},
 	}
 	for _, tt := range tests {

@@ -4,5 +4,6 @@
 // they can not drift apart.
 //
 // Precedence: flag, then environment variable, then configuration file, then
-// default. The package knows neither flags' library nor AWS.
+// the Amplify app's own file (package amplify), then default. The package knows
+// neither flags' library nor AWS.
 package config

@@ -3,11 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/s3levelfs/s3levelfs/internal/amplify"
 )
 
 // Error is a setting that can not be used: which, where it came from, why.
@@ -35,14 +33,27 @@ func (e *Error) Unwrap() error { return e.Err }
 type Loaded struct {
 	*Config
 	Origin map[string]string
+	File   string       // our own TOML that was read, "" if none
+	App    *amplify.App // what the Amplify app's file says, nil without one
+	// AppBucket is the bucket in use as App has it, with its access rules; nil where the bucket is none of the app's.
+	AppBucket *amplify.Bucket
 }
 
 // Sources are where settings come from, strongest first.
 type Sources struct {
 	Flags  map[string]string           // given on the command line
 	Getenv func(string) (string, bool) // nil: os.LookupEnv
-	File   string                      // TOML; "" = S3LEVELFS_CONFIG, else the default file if it exists
+	// File is our own TOML or an Amplify app's file; "" = S3LEVELFS_CONFIG, else the user's config.toml if it exists.
+	File string
+	// Dir is where the search for an app's file begins that nobody has named; "" = there is no search.
+	Dir string
 }
+
+// setting is a value as text and where it was given.
+type setting struct{ text, origin string }
+
+// layer is what one source says, by option name.
+type layer map[string]setting
 
 // Load reads the sources into a configuration. The error is an *Error.
 func Load(s Sources) (*Loaded, error) {
@@ -51,87 +62,60 @@ func Load(s Sources) (*Loaded, error) {
 	}
 	l := &Loaded{Config: Default(), Origin: map[string]string{}}
 	table := l.Table()
-	if err := l.file(table, s); err != nil {
+	own, err := l.files(table, s)
+	if err != nil {
 		return nil, err
 	}
-	for _, o := range table {
-		if v, ok := s.Getenv(o.Env()); ok {
-			if err := o.Set(v); err != nil {
-				return nil, &Error{Name: o.Name, Origin: o.Env(), Err: err}
-			}
-			l.Origin[o.Name] = o.Env()
-		}
-		if v, ok := s.Flags[o.Name]; ok {
-			if err := o.Set(v); err != nil {
-				return nil, &Error{Name: o.Name, Err: err}
-			}
-			l.Origin[o.Name] = "--" + o.Name
+	layers := []layer{own, environment(table, s.Getenv), flags(s.Flags)}
+	if err := l.search(s, layers); err != nil {
+		return nil, err
+	}
+	app, err := l.settings(layers)
+	if err != nil {
+		return nil, err
+	}
+	for _, from := range append([]layer{app}, layers...) {
+		if err := l.apply(table, from); err != nil {
+			return nil, err
 		}
 	}
 	return l, l.validate()
 }
 
-// file applies the configuration file, if there is one.
-func (l *Loaded) file(table []Option, s Sources) error {
-	path, must := s.File, true
-	if path == "" {
-		path, must = s.Getenv("S3LEVELFS_CONFIG")
-	}
-	if path == "" {
-		path, must = defaultFile(s.Getenv), false
-	}
-	if path == "" {
-		return nil
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && !must {
-		return nil
-	}
-	if err != nil {
-		return &Error{Name: "config", Err: err}
-	}
-	var values map[string]any
-	if err := toml.Unmarshal(text, &values); err != nil {
-		if de, ok := errors.AsType[*toml.DecodeError](err); ok {
-			row, _ := de.Position()
-			return &Error{Name: "TOML", Origin: fmt.Sprintf("%s:%d", path, row), Err: de}
-		}
-		return &Error{Name: "config", Origin: path, Err: err}
-	}
-	byName := map[string]Option{}
+// apply sets what a source says, over what weaker ones have said.
+func (l *Loaded) apply(table []Option, from layer) error {
 	for _, o := range table {
-		byName[o.Name] = o
-	}
-	for name, v := range values {
-		origin := fmt.Sprintf("%s:%d", path, lineOf(string(text), name))
-		o, known := byName[name]
-		if !known {
-			return &Error{Name: name, Origin: origin, Err: errors.New("no such setting; see `s3levelfs mount -h` for their names")}
+		v, ok := from[o.Name]
+		if !ok {
+			continue
 		}
-		switch v.(type) {
-		case string, bool, int64, float64:
-		default:
-			return &Error{Name: name, Origin: origin, Err: errors.New("must be a single value, not a list or a table")}
+		if err := o.Set(v.text); err != nil {
+			if v.origin == "--"+o.Name {
+				return &Error{Name: o.Name, Err: err}
+			}
+			return &Error{Name: o.Name, Origin: v.origin, Err: err}
 		}
-		if err := o.Set(fmt.Sprint(v)); err != nil {
-			return &Error{Name: name, Origin: origin, Err: err}
-		}
-		l.Origin[name] = origin
+		l.Origin[o.Name] = v.origin
 	}
 	return nil
 }
 
-// lineOf finds the line, counted from 1, on which a key is set.
-func lineOf(text, key string) int {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		name, _, ok := strings.Cut(line, "=")
-		if ok && strings.Trim(strings.TrimSpace(name), `"'`) == key {
-			return n
+func environment(table []Option, getenv func(string) (string, bool)) layer {
+	given := layer{}
+	for _, o := range table {
+		if v, ok := getenv(o.Env()); ok {
+			given[o.Name] = setting{v, o.Env()}
 		}
 	}
-	return 1
+	return given
+}
+
+func flags(values map[string]string) layer {
+	given := layer{}
+	for name, v := range values {
+		given[name] = setting{v, "--" + name}
+	}
+	return given
 }
 
 // validate checks what concerns more than one setting.
@@ -152,14 +136,19 @@ func (l *Loaded) validate() error {
 }
 
 // RequireStore checks that the settings name a bucket and somebody who may
-// use it; commands that talk to a store call it.
+// use it; commands that talk to a store call it. An identity pool stands for
+// somebody: who that is, a login or a guest, is found out later.
 func (l *Loaded) RequireStore() error {
 	switch {
 	case l.Local != "" && l.Endpoint != "":
 		return &Error{Err: errors.New("--local is an endpoint of its own: leave --endpoint or --local out")}
+	case l.Local == "" && l.Bucket == "" && l.App != nil && len(l.App.Buckets) == 0:
+		return &Error{Err: fmt.Errorf("no bucket: %s has no storage: run `amplify add storage` and `amplify push` (Gen 1), "+
+			"or define it with defineStorage (Gen 2), or give --bucket NAME", l.App.File)}
 	case l.Local == "" && l.Bucket == "":
-		return &Error{Err: errors.New("no bucket: give --bucket NAME, or --local DIR for the embedded S3")}
-	case l.Local == "" && l.IdentityID == "" && !l.Guest:
+		return &Error{Err: errors.New("no bucket: give --bucket NAME, the file of your Amplify app by --config FILE, " +
+			"or --local DIR for the embedded S3")}
+	case l.Local == "" && l.IdentityID == "" && !l.Guest && l.Cognito.IdentityPoolID == "":
 		return &Error{Err: errors.New("no identity: give --identity-id ID, or --guest to be nobody")}
 	}
 	return nil
