@@ -20,8 +20,7 @@
 // Listings, PUT and DELETE are judged by the rights on the prefix or key alone,
 // whether it exists or not: what they answer is certain. (If-Match: "…" on PUT needs
 // s3:GetObject as well, hence the second question; If-Match: * on DELETE does not.
-// Source: S3 user guide, "Add preconditions to S3 operations", "Enforce conditional
-// deletes".) 200 and 404 to HEAD and GET grant the right. 403 refuses it where the
+// Source: S3 user guide, "Enforce conditional writes", "Enforce conditional deletes".) 200 and 404 to HEAD and GET grant the right. 403 refuses it where the
 // object exists, and where the server tells who may not list that a key is absent
 // (versitygw does, to everybody). Amazon S3 answers 403 for a key that does not exist to who may not list the whole
 // bucket, as Amplify's roles may not: then the message tells, if it names the action

@@ -20,7 +20,7 @@ const wrongMD5 = "1B2M2Y8AsgTpgAmY7PhCfg=="
 // other error answers nothing. stored: the server has compared neither, and the object is there; it is the caller's to remove.
 //
 // Source: S3 API reference, PutObject (Content-MD5) and "Error responses" (BadDigest). With c.IfMatch S3 wants
-// s3:GetObject beside s3:PutObject ("Add preconditions to S3 operations").
+// s3:GetObject beside s3:PutObject (S3 user guide, "Enforce conditional writes on Amazon S3 buckets").
 func (s *Store) ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error) {
 	if err := writable(op.Put, key, c); err != nil {
 		return false, err
