@@ -52,8 +52,11 @@ func (s *Store) ask(ctx context.Context, key string, p Preflight) (PreflightAnsw
 		return PreflightAnswer{}, err
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode >= http.StatusInternalServerError {
+	switch resp.StatusCode / 100 {
+	case 5:
 		return PreflightAnswer{}, fmt.Errorf("the server answers a preflight with %s", resp.Status)
+	case 3: // browsers do not follow it
+		return PreflightAnswer{}, fmt.Errorf("the server answers a preflight with %s: check --region and --endpoint", resp.Status)
 	}
 	h := resp.Header
 	origin := h.Get("Access-Control-Allow-Origin")

@@ -220,9 +220,11 @@ func TestPreflight(t *testing.T) {
 		r.Header.Get("Origin") != p.Origin || r.Header.Get("Access-Control-Request-Headers") != "authorization,x-amz-date" {
 		t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
 	}
-	status = http.StatusInternalServerError
-	if _, err := s.Ask(t.Context(), "k", p); err == nil {
-		t.Error("an answer of 500 is no answer")
+	for code, says := range map[int]string{500: "500 Internal Server Error", 301: "301 Moved Permanently: check --region"} {
+		status = code
+		if _, err := s.Ask(t.Context(), "k", p); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%d is no answer: %v", code, err)
+		}
 	}
 }
 
