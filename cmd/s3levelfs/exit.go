@@ -14,7 +14,7 @@ import (
 const (
 	exitOK          = 0
 	exitOther       = 1
-	exitFound       = 2 // doctor has found a problem
+	exitFound       = 2 // doctor, access or cors check has found something
 	exitUsage       = 64
 	exitUnavailable = 69 // store unreachable
 	exitUnsent      = 75 // unsent data left in the spool

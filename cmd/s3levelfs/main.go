@@ -38,7 +38,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 const exitHelp = `
 EXIT CODES:
-   0 ok, 1 other, 2 doctor has found a problem, 64 usage, 69 store unreachable, 75 unsent data left in the spool,
+   0 ok, 1 other, 2 doctor, access or cors check has found something, 64 usage, 69 store unreachable, 75 unsent data left in the spool,
    77 permission, 78 configuration
 
 Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
@@ -61,6 +61,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
 			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), configCommand(), versionCommand(),
+			initCommand(), policyCommand(), corsCommand(), accessCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {

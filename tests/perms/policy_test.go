@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/s3levelfs/s3levelfs/internal/rolepolicy"
+	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/tests/rig"
 )
 
@@ -14,55 +16,25 @@ type who struct {
 	identity             string // "" = a guest
 }
 
-// statement is one of a bucket policy.
-type statement struct {
-	Effect    string
-	Principal map[string][]string
-	Action    []string
-	Resource  []string
-	Condition map[string]map[string][]string `json:",omitempty"`
-}
-
-// rolePolicy renders Amplify's Auth_Role or Unauth_Role policy for one account
-// as a bucket policy. Source: Amplify Storage guide, "Manual setup: IAM
-// policies", with the list condition's prefixes of the CLI's template; the
-// variable ${cognito-identity.amazonaws.com:sub} is the literal identity id.
-func rolePolicy(w who) []statement {
-	const arn = "arn:aws:s3:::" + rig.Bucket
-	principal := map[string][]string{"AWS": {w.access}}
-	allow := func(actions []string, resources ...string) statement {
-		s := statement{Effect: "Allow", Principal: principal, Action: actions}
-		for _, r := range resources {
-			s.Resource = append(s.Resource, arn+"/"+r)
-		}
-		return s
-	}
-	crud := []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
-	prefixes := []string{"public/", "public/*", "protected/", "protected/*"}
-	own := []string{"public/*"}
-	if w.identity != "" {
-		own = append(own, "protected/"+w.identity+"/*", "private/"+w.identity+"/*")
-		prefixes = append(prefixes, "private/"+w.identity+"/", "private/"+w.identity+"/*")
-	}
-	list := statement{
-		Effect: "Allow", Principal: principal, Action: []string{"s3:ListBucket"}, Resource: []string{arn},
-		Condition: map[string]map[string][]string{"StringLike": {"s3:prefix": prefixes}},
-	}
-	return []statement{
-		allow(crud, own...),
-		allow([]string{"s3:PutObject"}, "uploads/*"),
-		allow([]string{"s3:GetObject"}, "protected/*"),
-		list,
-	}
-}
-
+// bucketPolicy renders Amplify's Auth_Role and Unauth_Role policies as the bucket policy of these accounts, with
+// literal identity ids.
 func bucketPolicy(t *testing.T, accounts []who) string {
 	t.Helper()
-	var all []statement
+	var docs []rolepolicy.Document
 	for _, w := range accounts {
-		all = append(all, rolePolicy(w)...)
+		role := rolepolicy.Auth
+		if w.identity == "" {
+			role = rolepolicy.Guest
+		}
+		d, err := rolepolicy.New(role, rolepolicy.Options{
+			Bucket: rig.Bucket, Can: levels.Get | levels.Put | levels.Delete, IdentityID: w.identity, Principals: []string{w.access},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, d)
 	}
-	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": all})
+	text, err := json.Marshal(rolepolicy.Merge(docs...))
 	if err != nil {
 		t.Fatal(err)
 	}

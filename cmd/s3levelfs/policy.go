@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/rolepolicy"
+	"github.com/s3levelfs/s3levelfs/levels"
+)
+
+func policyCommand() *cli.Command {
+	sub := func(name string, aliases []string, role rolepolicy.Role, usage string) *cli.Command {
+		return &cli.Command{
+			Name: name, Aliases: aliases, Usage: usage, ArgsUsage: " ",
+			Flags:  policyFlags(role),
+			Action: func(c *cli.Context) error { return printPolicy(c, role) },
+		}
+	}
+	return &cli.Command{
+		Name:  "policy",
+		Usage: "print the IAM policy of a role of the app",
+		Description: "The statements are those of Amplify's Storage guide and of its CLI's template, with the list conditions of your\n" +
+			"prefixes. Nothing is asked and nothing is changed. `aws iam put-role-policy` attaches it; `s3levelfs init` shows how.\n\n" +
+			"   s3levelfs policy auth --bucket B\n" +
+			"   s3levelfs policy unauth --bucket B --crud r\n" +
+			"   s3levelfs policy auth --bucket B --identity-id ID --principal ARN      a bucket policy for one identity\n" +
+			"   s3levelfs policy auth --paths amplify_outputs.json                     the rules of a Gen 2 app",
+		Subcommands: []*cli.Command{
+			sub("auth", nil, rolepolicy.Auth, "who is signed in"),
+			sub("unauth", []string{"guest"}, rolepolicy.Guest, "guests"),
+			sub("group", nil, rolepolicy.Group, "members of a user pool's group: the whole bucket, or with --paths what the rules give"),
+		},
+	}
+}
+
+func policyFlags(role rolepolicy.Role) []cli.Flag {
+	flags := []cli.Flag{
+		crudFlag("crud", "the role"),
+		&cli.StringFlag{Name: "principal", Usage: "make it a bucket policy for this `ARN`"},
+		&cli.StringFlag{Name: "paths", Usage: "take the rules of paths in `FILE`: amplify_outputs.json, or its paths alone"},
+		multipartFlag(), taggingFlag(), jsonFlag(),
+		&cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"},
+	}
+	if role == rolepolicy.Group {
+		flags = append(flags, &cli.StringFlag{Name: "group", Usage: "`NAME` of the group, with --paths"})
+	}
+	return append(flags, namedFlags("bucket", "region", "identity-id", "public-prefix", "protected-prefix", "private-prefix")...)
+}
+
+func crudFlag(name, who string) cli.Flag {
+	return &cli.StringFlag{Name: name, Value: "c,r,u,d", Usage: "what " + who + " may do, `SET` of c (create), r (read and list), u (update), d (delete), or none; c and u are both s3:PutObject"}
+}
+
+func multipartFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "multipart", Usage: "grant AbortMultipartUpload and ListMultipartUploadParts too: without them an upload that is given up stays until the lifecycle rule aborts it"}
+}
+
+func taggingFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "tagging", Usage: "grant reading and writing objects' tags too, which Amplify's roles lack"}
+}
+
+func printPolicy(c *cli.Context, role rolepolicy.Role) error {
+	if c.NArg() > 0 {
+		return withCode(exitUsage, fmt.Errorf("policy %s takes no arguments: see `s3levelfs policy %[1]s -h`", c.Command.Name))
+	}
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	o, err := policyOptions(c, cfg, "crud")
+	if err != nil {
+		return err
+	}
+	if c.IsSet("identity-id") { // who one is does not matter, only whom the policy is for
+		o.IdentityID = cfg.IdentityID
+	}
+	if arn := c.String("principal"); arn != "" {
+		o.Principals = []string{arn}
+	}
+	d, err := renderPolicy(c, role, o)
+	if err != nil {
+		return err
+	}
+	if len(d.Statement) == 0 {
+		return withCode(exitUsage, errors.New("nothing is granted, and IAM has no empty policies: give the role none, or choose --crud or --paths that grant something"))
+	}
+	return printJSON(c.App.Writer, d)
+}
+
+// renderPolicy chooses between the levels and the rules of paths.
+func renderPolicy(c *cli.Context, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
+	if c.String("paths") != "" {
+		return pathsPolicy(c, role, o)
+	}
+	if c.String("group") != "" {
+		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--group goes with --paths: without rules of paths all groups have the whole bucket"))
+	}
+	d, err := rolepolicy.New(role, o)
+	return d, withCode(exitConfig, err)
+}
+
+// policyOptions are those that policy and init share.
+func policyOptions(c *cli.Context, cfg *config.Loaded, crud string) (rolepolicy.Options, error) {
+	can, err := rolepolicy.ParseCRUD(c.String(crud))
+	if err != nil {
+		return rolepolicy.Options{}, withCode(exitUsage, fmt.Errorf("--%s: %w", crud, err))
+	}
+	return rolepolicy.Options{
+		Bucket: cfg.Bucket, Partition: partitionOf(cfg.Region), Prefixes: prefixesOf(cfg), Can: can,
+		Multipart: c.Bool("multipart"), Tagging: c.Bool("tagging"),
+	}, nil
+}
+
+func prefixesOf(cfg *config.Loaded) levels.Prefixes {
+	return levels.Prefixes{Public: cfg.PublicPrefix.Ptr(), Protected: cfg.ProtectedPrefix.Ptr(), Private: cfg.PrivatePrefix.Ptr()}
+}
+
+// partitionOf is the part of AWS that a region is in, as ARNs name it. Source: AWS general reference, "Amazon Resource Names".
+func partitionOf(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+func pathsPolicy(c *cli.Context, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
+	if c.IsSet("crud") {
+		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--paths has its own rules of what is allowed: leave --crud out"))
+	}
+	who := map[rolepolicy.Role]string{
+		rolepolicy.Auth: rolepolicy.RuleAuthenticated, rolepolicy.Guest: rolepolicy.RuleGuest, rolepolicy.Group: rolepolicy.RuleGroups + c.String("group"),
+	}[role]
+	if who == rolepolicy.RuleGroups {
+		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--paths has rules for each group: name one with --group NAME"))
+	}
+	file := c.String("paths")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return rolepolicy.Document{}, withCode(exitConfig, fmt.Errorf("--paths: %w", err))
+	}
+	rules, bucket, err := rolepolicy.ParseRules(text, o.Bucket)
+	if err != nil {
+		return rolepolicy.Document{}, withCode(exitConfig, fmt.Errorf("--paths %s: %w", file, err))
+	}
+	if bucket != "" {
+		o.Bucket = bucket // its name, where --bucket was the friendly one
+	}
+	d, err := rolepolicy.Paths(rules, who, o)
+	if err != nil {
+		return d, withCode(exitConfig, fmt.Errorf("--paths %s: %w", file, err))
+	}
+	return d, nil
+}
