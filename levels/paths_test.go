@@ -144,7 +144,7 @@ func TestPathRules(t *testing.T) {
 			"media/x":          {levels.Entry, read, "media/x", 0o555},
 			"media/albums/x":   {levels.Entry, read, "media/albums/x", 0o555},
 			"media/in/drafts":  hidden, // the path takes back what media/* allows
-			"profile-pictures": {levels.Synthetic, levels.None, "", 0},
+			"profile-pictures": {levels.Synthetic, levels.None, "", 0o555},
 			others + "/f":      {levels.Entry, g, others + "/f", 0o111},
 			"notes":            hidden,
 			"inbox":            hidden,

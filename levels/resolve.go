@@ -11,8 +11,8 @@ type Kind uint8
 
 // The kinds.
 const (
-	Synthetic Kind = iota // a directory that no listing backs: the root; protected/ where identities can not be listed
-	Dir                   // a level's own directory: always there, listed by Target.Prefix, never removed
+	Synthetic Kind = iota // a directory that no listing backs: the root; protected/ where identities can not be listed; what only leads to a path
+	Dir                   // a level's own directory, or one in it that leads to another path's: always there, listed by Target.Prefix, never removed
 	Entry                 // a file or directory below one, which exists if the store (or vfs's overlay) says so
 	Symlink               // protected/me
 )
@@ -30,7 +30,7 @@ type Target struct {
 	Key string
 
 	Place  string // the pattern of the path rules that the target is of; "" without such rules
-	Prefix string // of the level: every key of it begins with it
+	Prefix string // of the level: every key of it begins with it; of a Dir its own keys'
 	Owner  string // identity id of protected/<id> and private
 	Link   string // of a Symlink: its target, relative to its directory
 
@@ -66,7 +66,12 @@ func (t Target) DirPrefix() string {
 }
 
 // Mode gives the permission bits of the target as a file or a directory.
-func (t Target) Mode(dir bool) uint32 { return ModeOf(t.Level, t.Grants, dir) }
+func (t Target) Mode(dir bool) uint32 {
+	if t.Kind == Synthetic {
+		return ModeOf(Root, List, dir) // its entries are the policy's own, whatever is granted below
+	}
+	return ModeOf(t.Level, t.Grants, dir)
+}
 
 // Named is an entry of a directory that exists without any object.
 type Named struct {
