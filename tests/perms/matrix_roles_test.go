@@ -16,6 +16,7 @@ type matrixRole struct {
 	statements     []roleStatement
 	options        []string
 	rights         map[string]string // by place: which of l, g, p, d; a place that is missing has none
+	untold         bool              // the mount takes Amplify's defaults for granted, until the server says otherwise
 }
 
 // roleStatement allows actions on what begins with the prefixes; {id} is the role's identity.
@@ -51,45 +52,41 @@ func matrixRoles() []matrixRole {
 	readOnly := map[string]string{"public": "lg", "own": "lg", "other": "lg"}
 	return []matrixRole{
 		{
-			"guest read-only", guestID,
-			[]roleStatement{reads, list},
-			[]string{"--guest", "--grants", "public=read,uploads=none"},
-			readOnly,
+			name: "guest read-only", identity: guestID, rights: readOnly,
+			statements: []roleStatement{reads, list},
+			options:    []string{"--guest", "--grants", "public=read,uploads=none"},
 		},
 		{
-			"guest read-only untold", guestID, // the mount takes Amplify's defaults for granted, until the server says otherwise
-			[]roleStatement{reads, list},
-			[]string{"--guest"},
-			readOnly,
+			name: "guest read-only untold", identity: guestID, rights: readOnly, untold: true,
+			statements: []roleStatement{reads, list},
+			options:    []string{"--guest"},
 		},
 		{
-			"guest without list", guestID, // names are found by HEAD alone
-			[]roleStatement{reads, {[]string{"PutObject"}, []string{"public/"}}},
-			[]string{"--guest", "--grants", "public=get+put,others=get,uploads=none"},
-			map[string]string{"public": "gp", "own": "g", "other": "g"},
+			name: "guest without list", identity: guestID, // names are found by HEAD alone
+			rights:     map[string]string{"public": "gp", "own": "g", "other": "g"},
+			statements: []roleStatement{reads, {[]string{"PutObject"}, []string{"public/"}}},
+			options:    []string{"--guest", "--grants", "public=get+put,others=get,uploads=none"},
 		},
 		{
-			"guest CRUD", guestID,
-			[]roleStatement{{crud, []string{"public/"}}, drop, reads, list},
-			[]string{"--guest"},
-			map[string]string{"public": "lgpd", "own": "lg", "other": "lg", "uploads": "p"},
+			name: "guest CRUD", identity: guestID,
+			rights:     map[string]string{"public": "lgpd", "own": "lg", "other": "lg", "uploads": "p"},
+			statements: []roleStatement{{crud, []string{"public/"}}, drop, reads, list},
+			options:    []string{"--guest"},
 		},
 		{
-			"guest with own prefixes", guestID,
-			signedIn,
-			[]string{"--guest", "--identity-id", guestID, "--grants", "protected=all,private=all"},
-			full,
+			name: "guest with own prefixes", identity: guestID, rights: full, statements: signedIn,
+			options: []string{"--guest", "--identity-id", guestID, "--grants", "protected=all,private=all"},
 		},
-		{"owner", aliceID, signedIn, []string{"--identity-id", aliceID}, full},
-		{"other", bobID, signedIn, []string{"--identity-id", bobID}, full},
+		{name: "owner", identity: aliceID, rights: full, statements: signedIn, options: []string{"--identity-id", aliceID}},
+		{name: "other", identity: bobID, rights: full, statements: signedIn, options: []string{"--identity-id", bobID}},
 		{
-			"group member", aliceID, // of a group of the command line's: create, update and read, in the whole bucket
-			[]roleStatement{{[]string{"GetObject", "PutObject"}, []string{""}}, {[]string{"ListBucket"}, nil}},
-			[]string{
+			name: "group member", identity: aliceID, // of a group of the command line's: create, update and read, in the whole bucket
+			rights:     map[string]string{"public": "lgp", "own": "lgp", "other": "lgp", "private": "lgp", "uploads": "lgp", "outside": "lgp"},
+			statements: []roleStatement{{[]string{"GetObject", "PutObject"}, []string{""}}, {[]string{"ListBucket"}, nil}},
+			options: []string{
 				"--identity-id", aliceID, "--grants",
 				"public=read+write,protected=read+write,others=read+write,private=read+write,uploads=read+write",
 			},
-			map[string]string{"public": "lgp", "own": "lgp", "other": "lgp", "private": "lgp", "uploads": "lgp", "outside": "lgp"},
 		},
 	}
 }

@@ -268,6 +268,12 @@ func (m *matrix) place(p, work matrixPlace) {
 		return nil
 	}
 	in := func(name string) string { return filepath.Join(m.mount, p.dir, name) }
+	if named && !m.role.untold {
+		m.mode(in(""), at.list, at.put || at.del)
+	}
+	if found && !m.role.untold {
+		m.mode(in("seed"), at.get, at.put)
+	}
 	_, err := os.ReadDir(in(""))
 	m.cell(p, "list", err, refused(named, at.list))
 	_, err = os.Lstat(in("seed"))
@@ -279,6 +285,24 @@ func (m *matrix) place(p, work matrixPlace) {
 	m.cell(p, "delete", os.Remove(in("gone")), refused(found, at.del))
 	m.cell(p, "rename in", os.Rename(filepath.Join(m.work, "to-"+p.name), in("came")), refused(named, from.get && from.del && at.put))
 	m.cell(p, "rename out", os.Rename(in("out"), filepath.Join(m.work, "from-"+p.name)), refused(found, at.get && at.del && from.put))
+}
+
+// mode holds the owner's bits and access(2) against the rights.
+func (m *matrix) mode(path string, read, write bool) {
+	m.t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	if mode := info.Mode().Perm(); mode&0o400 != 0 != read || mode&0o200 != 0 != write {
+		m.t.Errorf("%s has mode %o, may be read: %v, written: %v", path, mode, read, write)
+	}
+	for mask, want := range map[uint32]bool{unix.R_OK: read, unix.W_OK: write} {
+		if err := unix.Access(path, mask); err == nil != want || err != nil && !errors.Is(err, unix.EACCES) {
+			m.t.Errorf("access(%s, %d): %v, want %v", path, mask, err, want)
+		}
+	}
 }
 
 // write makes or replaces a file. Whatever is not told by the open is told too late.
