@@ -47,14 +47,30 @@ func private(layout string) string {
 	return "private/"
 }
 
+// checkPath holds the laws of paths, and that nobody's private directory but the own one is reached.
 func checkPath(t tb, layout string, p *levels.Policy, path string) {
+	t.Helper()
+	target, entry := checkLaws(t, layout, p, path)
+	if !entry {
+		return
+	}
+	rest, in := strings.CutPrefix(target.Key, private(layout))
+	if first, _, below := strings.Cut(rest, "/"); in && below && strings.HasPrefix(first, "us-east-1:") {
+		if target.Level != levels.Private || first != me {
+			t.Fatalf("%s: %q reaches %q", layout, path, target.Key)
+		}
+	}
+}
+
+// checkLaws holds the laws of paths that every layout keeps, and gives what an entry resolves to.
+func checkLaws(t tb, layout string, p *levels.Policy, path string) (target levels.Target, entry bool) {
 	t.Helper()
 	target, err := p.Resolve(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, levels.ErrNameTooLong) {
 			t.Fatalf("%q: %v", path, err)
 		}
-		return
+		return target, false
 	}
 	if strings.Contains(path, "\x00") {
 		t.Fatalf("%q resolves", path)
@@ -66,12 +82,12 @@ func checkPath(t tb, layout string, p *levels.Policy, path string) {
 	}
 	switch target.Kind {
 	case levels.Synthetic, levels.Symlink:
-		return
+		return target, false
 	case levels.Dir:
 		if back, ok := p.PathOf(target.Prefix); !ok || back != path {
 			t.Fatalf("%s: directory %q is %q, which is shown as %q, %v", layout, path, target.Prefix, back, ok)
 		}
-		return
+		return target, false
 	case levels.Entry:
 	}
 	if !strings.HasPrefix(target.Key, target.Prefix) && target.DirPrefix() != target.Prefix {
@@ -88,12 +104,7 @@ func checkPath(t tb, layout string, p *levels.Policy, path string) {
 	if !ok || back != path {
 		t.Fatalf("%s: path %q is %q, which is shown as %q, %v", layout, path, target.Key, back, ok)
 	}
-	rest, in := strings.CutPrefix(target.Key, private(layout))
-	if first, _, below := strings.Cut(rest, "/"); in && below && strings.HasPrefix(first, "us-east-1:") {
-		if target.Level != levels.Private || first != me {
-			t.Fatalf("%s: %q reaches %q", layout, path, target.Key)
-		}
-	}
+	return target, true
 }
 
 func checkKey(t tb, layout string, p *levels.Policy, key string) {

@@ -4,7 +4,7 @@
 // use.
 //
 // It owns the layout (public, protected/<id>, protected/me, private, uploads),
-// the grants, the names of keys ([Escape]) and the mode bits ([ModeOf]). It does
+// the paths of an app that has others, the grants, the names of keys ([Escape]) and the mode bits ([ModeOf]). It does
 // not own what exists: that an object or a directory is there is vfs's to know.
 //
 // # Layout
@@ -27,6 +27,26 @@
 // prefixes) is listed and walked with keys that are not the directory's:
 // whoever walks keys drops those that [Policy.PathOf] does not give a path
 // within the directory.
+//
+// # Paths
+//
+// An Amplify Gen 2 app has no levels, only paths with access rules ([Options.Paths]).
+// Each path becomes the directory of its name, nested ones below their parents; what only leads to one
+// is a directory, too. A path with an identity shows all identities, with the own
+// directory and the symlink to it, where this identity may do anything in other people's;
+// else it is the own directory itself. So the levels, written as paths
+// (public/*, protected/{entity_id}/*, private/{entity_id}/*, uploads/*), make the same mount.
+// A path that grants an identity nothing is not there.
+//
+// Rights are what IAM makes of the policies that Amplify's set-up writes: what a rule allows
+// on a path holds below it, but a path takes back what its parent allows and it does not
+// repeat; an identity's path takes nothing back of that of all identities. One role is in force:
+// that of guests, that of all who are signed in (with entityidentity's rules), or for
+// a member of a group the group's alone. Cognito gives such a user the group's role in place of the other,
+// so rules for authenticated and entityidentity are not trusted then, own directories included. Who
+// gives the group roles those rights, too, may say so for reading ([Options.MergeGroups]): a read that
+// the server refuses after all is an error at once, but a right to change
+// that is not there would be found out when bytes are on their way.
 //
 // # Names
 //

@@ -16,6 +16,22 @@ const Me = "me"
 type Identity struct {
 	ID            string // Cognito identity id "<region>:<uuid>", or any other stable name
 	Authenticated bool
+
+	// Groups are those of the user pool that a signed-in user is a member of, the
+	// one of the highest precedence first, as Cognito chooses the role by
+	// (cognito:preferred_role). They matter where [Options.Paths] has rules for them.
+	Groups []string
+}
+
+// kind says who it is in a message.
+func (id Identity) kind() string {
+	switch {
+	case !id.Authenticated:
+		return "a guest"
+	case len(id.Groups) > 0:
+		return fmt.Sprintf("a member of %s", strings.Join(id.Groups, ", "))
+	}
+	return "who is signed in"
 }
 
 // validate refuses ids that would reach out of their prefix or that no path

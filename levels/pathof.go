@@ -13,43 +13,40 @@ func (p *Policy) PathOf(key string) (path string, ok bool) {
 	if len(key) > MaxKey+1 || len(key) == MaxKey+1 && !strings.HasSuffix(key, "/") {
 		return "", false
 	}
-	level := p.regions.of(key)
-	if level == Root || p.only != Root && p.only != level {
+	pl := p.region(key)
+	if pl == nil || !pl.shown {
 		return "", false
 	}
-	if _, shown := p.level(level.String()); !shown {
-		return "", false
-	}
-	rest, in := strings.CutPrefix(key, p.prefix(level, ""))
-	if !in {
-		return "", false
-	}
-	var b strings.Builder
-	if p.only == Root {
-		b.WriteString(level.String())
-	}
+	rest := key[len(pl.prefix):]
 	if rest == "" {
-		return b.String(), true
+		return pl.path, pl.target().Kind == Dir
 	}
-	if dir := strings.TrimSuffix(key, "/") + "/"; p.regions.of(dir) != level {
+	name := strings.TrimSuffix(key, "/")
+	if p.region(name+"/") != pl {
 		return "", false
 	}
 	if element, whole := strings.CutSuffix(rest, "/"); whole {
 		rest = element
-		if p.regions.of(strings.TrimSuffix(key, "/")) != level && element != "" {
+		if element != "" && p.region(name) != pl {
 			return "", false
 		}
 	}
-	return p.names(&b, level, rest)
+	path, ok = pl.names(rest)
+	if ok && !pl.grants.Has(List) && p.node(path) != nil { // a directory on the way to another place, which no key backs
+		return "", false
+	}
+	return path, ok
 }
 
-// names appends the names of the elements of rest to b.
-func (p *Policy) names(b *strings.Builder, level Level, rest string) (string, bool) {
-	for more, depth := true, 0; more; depth++ {
+// names gives the path of a key by the elements that follow the place's prefix.
+func (pl *place) names(rest string) (string, bool) {
+	var b strings.Builder
+	b.WriteString(pl.path)
+	for more, first := true, true; more; first = false {
 		var element string
 		element, rest, more = cut(rest)
 		name := Escape(element)
-		if len(name) > MaxName || level == Protected && depth == 0 && element == Me && p.id.ID != "" {
+		if len(name) > MaxName || first && pl.linked && name == Me {
 			return "", false
 		}
 		if b.Len() > 0 {

@@ -83,7 +83,12 @@ const (
 	ProtectedOther
 	Private
 	Uploads
+	Group // of an app with path rules: a path that only groups have rules for
 )
+
+// Own reports whether only the identity itself writes there, so that nobody
+// else's changes have to be looked for.
+func (l Level) Own() bool { return l == Private || l == ProtectedOwn }
 
 // String is the name of the level's directory in the mount ("" for the root,
 // "protected" for all three of them).
@@ -97,6 +102,8 @@ func (l Level) String() string {
 		return "private"
 	case Uploads:
 		return "uploads"
+	case Group:
+		return "group"
 	case Root:
 	}
 	return ""
@@ -130,7 +137,7 @@ func DefaultGrants(authenticated bool) map[Level]Perm {
 // changes the entries), search is any grant at all, since a known name can then
 // be tried. Group and others see what the level means to other people: the same
 // in public and in others' directories, no write in the own protected one,
-// nothing in private and uploads.
+// nothing in private, uploads and what is a group's.
 func ModeOf(level Level, grants Perm, dir bool) uint32 {
 	var own uint32
 	if dir {
@@ -140,7 +147,7 @@ func ModeOf(level Level, grants Perm, dir bool) uint32 {
 	}
 	rest := own
 	switch level {
-	case Private, Uploads:
+	case Private, Uploads, Group:
 		rest = 0
 	case ProtectedOwn:
 		rest &^= 2

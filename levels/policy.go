@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -27,8 +26,18 @@ type Options struct {
 
 	Prefixes Prefixes
 
-	// Only puts one level at the root: "public", "protected" or "private";
-	// "" shows all.
+	// Paths are the access rules of an app without levels (Amplify Gen 2). Where there
+	// are any they are layout and grants: Grants and Prefixes must be unset, and
+	// Uploads means nothing.
+	Paths []PathRule
+
+	// MergeGroups lets members of a group with rules read what all who are signed in may
+	// read, as Amplify's own listing of locations does since 6.15. It is for apps
+	// whose group roles grant that, too: Amplify's do not.
+	MergeGroups bool
+
+	// Only puts one level at the root: "public", "protected" or "private", with
+	// Paths any directory; "" shows all.
 	Only string
 
 	Uploads bool // show uploads/
@@ -37,10 +46,8 @@ type Options struct {
 // Policy is the access model for one identity. It never changes.
 type Policy struct {
 	id      Identity
-	grants  map[Level]Perm
-	regions regions // longest prefix first
-	only    Level   // Root: all levels
-	uploads bool
+	regions []*place // longest prefix first
+	root    *dirNode
 }
 
 // New makes the policy. Its errors are configuration errors: one line that
@@ -49,59 +56,42 @@ func New(id Identity, o Options) (*Policy, error) {
 	if err := id.validate(); err != nil {
 		return nil, err
 	}
-	rs := o.Prefixes.regions()
-	if err := rs.validate(id.ID); err != nil {
+	if len(o.Paths) > 0 {
+		return newPaths(id, o)
+	}
+	if err := o.Prefixes.validate(id.ID); err != nil {
 		return nil, err
 	}
-	p := &Policy{id: id, regions: rs.sorted(), uploads: o.Uploads}
+	var only []string
 	switch o.Only {
 	case "":
-	case Public.String():
-		p.only = Public
-	case Protected.String():
-		p.only = Protected
-	case Private.String():
-		if id.ID == "" {
-			return nil, errors.New("level private needs an identity id: sign in or give --identity-id")
-		}
-		p.only = Private
+	case Public.String(), Protected.String(), Private.String():
+		only = []string{o.Only}
 	default:
 		return nil, fmt.Errorf("level %q is not known: use public, protected or private", o.Only)
 	}
-	if p.grants = maps.Clone(o.Grants); p.grants == nil {
-		p.grants = DefaultGrants(id.Authenticated)
-	} else if _, set := p.grants[Protected]; !set {
-		p.grants[Protected] = p.grants[ProtectedOther]
+	if o.Only == Private.String() && id.ID == "" {
+		return nil, errors.New("level private needs an identity id: sign in or give --identity-id")
 	}
-	p.grants[Protected] &= List // there is nothing else to be granted on a list of identities
-	p.grants[Root] = List
+	p := &Policy{id: id}
+	p.build(o.layout(id, o.grants(id)), only)
 	return p, nil
+}
+
+// grants are those of all levels.
+func (o Options) grants(id Identity) map[Level]Perm {
+	grants := maps.Clone(o.Grants)
+	if grants == nil {
+		grants = DefaultGrants(id.Authenticated)
+	} else if _, set := grants[Protected]; !set {
+		grants[Protected] = grants[ProtectedOther]
+	}
+	grants[Protected] &= List // there is nothing else to be granted on a list of identities
+	return grants
 }
 
 // Identity is whom the policy is for.
 func (p *Policy) Identity() Identity { return p.id }
-
-// hasPrivate: somebody without an id has no private directory, and a guest only
-// one whose role grants something there.
-func (p *Policy) hasPrivate() bool {
-	return p.id.ID != "" && (p.id.Authenticated || p.only == Private || p.grants[Private] != None)
-}
-
-// prefix is the prefix of a level's keys; owner matters in protected alone.
-func (p *Policy) prefix(l Level, owner string) string {
-	switch l {
-	case Protected:
-		return p.regions.prefix(Protected)
-	case ProtectedOwn, ProtectedOther:
-		return p.regions.prefix(Protected) + owner + "/"
-	case Private:
-		return p.regions.prefix(Private) + p.id.ID + "/"
-	case Public, Uploads:
-		return p.regions.prefix(l)
-	case Root:
-	}
-	return ""
-}
 
 // LevelPrefix is a prefix of keys that share their grants.
 type LevelPrefix struct {
@@ -118,41 +108,12 @@ func (l LevelPrefix) Writable() bool { return l.Grants.Any(Put | Delete) }
 // the first one that a key begins with is the key's.
 func (p *Policy) LevelPrefixes() []LevelPrefix {
 	var out []LevelPrefix
-	add := func(l Level, show bool, owner string) {
-		if show {
-			out = append(out, LevelPrefix{Level: l, Prefix: p.prefix(l, owner), Grants: p.grants[l]})
+	for _, pl := range p.regions {
+		if pl.shown {
+			out = append(out, LevelPrefix{Level: pl.level, Prefix: pl.prefix, Grants: pl.grants})
 		}
 	}
-	shown := func(l Level) bool { return p.only == Root || p.only == l }
-	for _, r := range p.regions {
-		switch r.level {
-		case Public:
-			add(Public, shown(Public), "")
-		case Protected:
-			add(ProtectedOwn, shown(Protected) && p.id.ID != "", p.id.ID)
-			if shown(Protected) {
-				out = append(out, LevelPrefix{Level: ProtectedOther, Prefix: r.prefix, Grants: p.grants[ProtectedOther]})
-			}
-		case Private:
-			add(Private, shown(Private) && p.hasPrivate(), "")
-		case Uploads:
-			add(Uploads, p.only == Root && p.uploads, "")
-		case Root, ProtectedOwn, ProtectedOther:
-		}
-	}
-	slices.SortStableFunc(out, func(a, b LevelPrefix) int { return len(b.Prefix) - len(a.Prefix) })
 	return out
-}
-
-// level gives the level of a directory name in the root.
-func (p *Policy) level(name string) (Level, bool) {
-	for _, l := range []Level{Public, Protected, Private, Uploads} {
-		if name != l.String() {
-			continue
-		}
-		return l, l != Private && l != Uploads || l == Private && p.hasPrivate() || l == Uploads && p.uploads
-	}
-	return Root, false
 }
 
 // cut splits a path into its first element and the rest.

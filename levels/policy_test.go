@@ -232,6 +232,9 @@ func TestAllGrants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got := target.Mode(true); got != 0o555 {
+			t.Errorf("grants %v: protected/ has mode %o", set, got)
+		}
 		if got := target.Kind == levels.Dir; got != set.Has(levels.List) {
 			t.Errorf("grants %v: protected/ can be listed: %v", set, got)
 		}

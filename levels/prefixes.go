@@ -2,7 +2,6 @@ package levels
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,65 +16,32 @@ type Prefixes struct {
 	Uploads   *string
 }
 
-// regions are the configured prefixes, the longest first: a key belongs to the
-// first one that it begins with.
-type regions []region
-
-type region struct {
-	prefix string
-	level  Level // Public, Protected, Private or Uploads
+// set reports whether any of them is not the default.
+func (p Prefixes) set() bool {
+	return p.Public != nil || p.Protected != nil || p.Private != nil || p.Uploads != nil
 }
 
-func (p Prefixes) regions() regions {
-	def := func(s *string, d string) string {
-		if s == nil {
-			return d
-		}
-		return *s
+// of is the prefix of a level, without the identity.
+func (p Prefixes) of(l Level) string {
+	set := map[Level]*string{Public: p.Public, Protected: p.Protected, Private: p.Private, Uploads: p.Uploads}[l]
+	if set == nil {
+		return l.String() + "/"
 	}
-	return regions{
-		{def(p.Public, "public/"), Public},
-		{def(p.Protected, "protected/"), Protected},
-		{def(p.Private, "private/"), Private},
-		{def(p.Uploads, "uploads/"), Uploads},
-	}
-}
-
-// sorted puts the longest prefix first.
-func (rs regions) sorted() regions {
-	out := slices.Clone(rs)
-	slices.SortStableFunc(out, func(a, b region) int { return len(b.prefix) - len(a.prefix) })
-	return out
-}
-
-// prefix is the configured prefix of a level.
-func (rs regions) prefix(l Level) string {
-	for _, r := range rs {
-		if r.level == l {
-			return r.prefix
-		}
-	}
-	return ""
-}
-
-// of gives the level whose prefix is the longest that key begins with, Root
-// for none.
-func (rs regions) of(key string) Level {
-	for _, r := range rs {
-		if strings.HasPrefix(key, r.prefix) {
-			return r.level
-		}
-	}
-	return Root
+	return *set
 }
 
 // validate refuses prefixes that are no keys and those that would give one key
 // two levels, or a level the keys of somebody's private directory.
-func (rs regions) validate(id string) error {
-	all := slices.Clone(rs)
+func (p Prefixes) validate(id string) error {
+	type region struct {
+		level  Level
+		prefix string
+	}
+	all := []region{{Public, p.of(Public)}, {Protected, p.of(Protected)}, {Private, p.of(Private)}, {Uploads, p.of(Uploads)}}
+	named := len(all)
 	if id != "" {
 		for _, l := range []Level{Protected, Private} {
-			all = append(all, region{rs.prefix(l) + id + "/", l})
+			all = append(all, region{l, p.of(l) + id + "/"})
 		}
 	}
 	for i, r := range all {
@@ -88,8 +54,8 @@ func (rs regions) validate(id string) error {
 			}
 		}
 	}
-	private := rs.prefix(Private)
-	for _, r := range rs {
+	private := p.of(Private)
+	for _, r := range all[:named] {
 		rest, below := strings.CutPrefix(r.prefix, private)
 		if r.level == Private || !below {
 			continue

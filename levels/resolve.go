@@ -11,8 +11,8 @@ type Kind uint8
 
 // The kinds.
 const (
-	Synthetic Kind = iota // a directory that no listing backs: the root; protected/ where identities can not be listed
-	Dir                   // a level's own directory: always there, listed by Target.Prefix, never removed
+	Synthetic Kind = iota // a directory that no listing backs: the root; protected/ where identities can not be listed; what only leads to a path
+	Dir                   // a level's own directory, or one in it that leads to another path's: always there, listed by Target.Prefix, never removed
 	Entry                 // a file or directory below one, which exists if the store (or vfs's overlay) says so
 	Symlink               // protected/me
 )
@@ -29,7 +29,8 @@ type Target struct {
 	// without its trailing slash, and no key of the level.
 	Key string
 
-	Prefix string // of the level: every key of it begins with it
+	Place  string // the pattern of the path rules that the target is of; "" without such rules
+	Prefix string // of the level: every key of it begins with it; of a Dir its own keys'
 	Owner  string // identity id of protected/<id> and private
 	Link   string // of a Symlink: its target, relative to its directory
 
@@ -65,7 +66,12 @@ func (t Target) DirPrefix() string {
 }
 
 // Mode gives the permission bits of the target as a file or a directory.
-func (t Target) Mode(dir bool) uint32 { return ModeOf(t.Level, t.Grants, dir) }
+func (t Target) Mode(dir bool) uint32 {
+	if t.Kind == Synthetic {
+		return ModeOf(Root, List, dir) // its entries are the policy's own, whatever is granted below
+	}
+	return ModeOf(t.Level, t.Grants, dir)
+}
 
 // Named is an entry of a directory that exists without any object.
 type Named struct {
@@ -74,35 +80,30 @@ type Named struct {
 }
 
 // Roots lists the entries of the mount's root that the policy alone makes.
-func (p *Policy) Roots() []Named {
-	root, err := p.Resolve("")
-	if err != nil { // the root always resolves
+func (p *Policy) Roots() []Named { return p.Entries("") }
+
+// Entries lists what the policy alone puts into the directory at a path: the levels into
+// the root; the own directory and the symlink to it into protected/, whether
+// stored or not; with path rules the directories of paths below. Listings may show the directories as well. The symlink
+// hides whatever else has its name.
+func (p *Policy) Entries(path string) []Named {
+	node, at := p.node(path), ""
+	if node == nil {
 		return nil
 	}
-	return p.Entries(root)
-}
-
-// Entries lists what the policy alone puts into a directory: the levels into
-// the root; the own directory and the symlink to it into protected/, whether
-// stored or not. Listings may show the own directory as well. The symlink
-// hides whatever else has its name.
-func (p *Policy) Entries(t Target) []Named {
-	switch {
-	case t.Kind == Synthetic && t.Level == Root:
-		var out []Named
-		for _, l := range []Level{Public, Protected, Private, Uploads} {
-			if _, shown := p.level(l.String()); shown {
-				out = append(out, Named{Name: l.String(), Target: p.dir(l, "")})
-			}
-		}
-		return out
-	case t.Level == Protected && t.Kind != Symlink && p.id.ID != "":
-		return []Named{
-			{Name: Escape(p.id.ID), Target: p.dir(ProtectedOwn, p.id.ID)},
-			{Name: Me, Target: p.me()},
+	if path != "" {
+		at = path + "/"
+	}
+	var out []Named
+	for _, name := range node.names {
+		if t, err := p.resolve(at + name); err == nil { // these always resolve
+			out = append(out, Named{name, t})
 		}
 	}
-	return nil
+	if node.link != "" {
+		out = append(out, Named{Me, p.me(node)})
+	}
+	return out
 }
 
 // Resolve gives what a path stands for. The path is relative to the mount,
@@ -122,62 +123,65 @@ func (p *Policy) Resolve(path string) (Target, error) {
 }
 
 func (p *Policy) resolve(path string) (Target, error) {
-	level, rest, more := p.only, path, path != ""
-	if level == Root {
-		if path == "" {
-			return Target{Level: Root, Kind: Synthetic, Grants: List}, nil
+	node, rest, more := p.root, path, path != ""
+	var nearest *place // around the path
+	var inside string  // what follows below its directory
+	for {
+		if node.place != nil {
+			nearest, inside = node.place, rest
 		}
-		var name string
-		var shown bool
-		name, rest, more = cut(path)
-		if level, shown = p.level(name); !shown {
-			return Target{}, fs.ErrNotExist
+		if !more {
+			break
 		}
-	}
-	if !more {
-		return p.dir(level, ""), nil
-	}
-	if level == Protected && p.id.ID != "" {
-		first, below, deep := cut(rest)
-		switch {
-		case first == Me && deep:
-			return Target{}, fs.ErrNotExist
-		case first == Me:
-			return p.me(), nil
-		case first == Escape(p.id.ID) && !deep:
-			return p.dir(ProtectedOwn, p.id.ID), nil
-		case first == Escape(p.id.ID):
-			return p.entry(p.dir(ProtectedOwn, p.id.ID), below)
+		name, below, deep := cut(rest)
+		if name == Me && node.link != "" {
+			if deep {
+				return Target{}, fs.ErrNotExist
+			}
+			return p.me(node), nil
 		}
+		next := node.below[name]
+		if next == nil {
+			break
+		}
+		node, rest, more = next, below, deep
 	}
-	return p.entry(p.dir(level, ""), rest)
+	switch {
+	case !more && node.place != nil:
+		return node.place.target(), nil
+	case nearest == nil && !more:
+		return Target{Level: Root, Kind: Synthetic, Grants: List}, nil
+	case nearest == nil:
+		return Target{}, fs.ErrNotExist
+	}
+	t, err := p.entry(nearest, inside)
+	if err == nil && !more {
+		t.onTheWay()
+	}
+	return t, err
 }
 
-// dir is a level's own directory. Private's owner is the identity.
-func (p *Policy) dir(l Level, owner string) Target {
-	if l == Private {
-		owner = p.id.ID
-	}
-	prefix := p.prefix(l, owner)
-	t := Target{
-		Level: l, Kind: Dir, Grants: p.grants[l], Owner: owner,
-		Prefix: prefix, Key: strings.TrimSuffix(prefix, "/"),
-	}
-	if l == Protected && !t.Grants.Has(List) {
+// onTheWay makes the target of a directory in a place that leads to another place: it is always there.
+func (t *Target) onTheWay() {
+	t.Kind, t.Prefix = Dir, t.DirPrefix()
+	t.Parent, t.Name = "", ""
+	if !t.Grants.Has(List) {
 		t.Kind, t.Key, t.Prefix = Synthetic, "", ""
+	}
+}
+
+// me is the symlink to the own directory.
+func (p *Policy) me(in *dirNode) Target {
+	t := Target{Level: Protected, Kind: Symlink, Grants: List, Owner: p.id.ID, Link: in.link}
+	if in.place != nil {
+		t.Grants, t.Place = in.place.list, in.place.pattern
 	}
 	return t
 }
 
-func (p *Policy) me() Target {
-	return Target{Level: Protected, Kind: Symlink, Grants: p.grants[Protected], Owner: p.id.ID, Link: Escape(p.id.ID)}
-}
-
-// entry resolves what lies below a level's directory.
-func (p *Policy) entry(dir Target, path string) (Target, error) {
-	t := dir
-	t.Kind = Entry
-	t.Prefix = p.prefix(dir.Level, dir.Owner)
+// entry resolves what lies below a place's directory.
+func (p *Policy) entry(pl *place, path string) (Target, error) {
+	t := Target{Level: pl.level, Kind: Entry, Grants: pl.grants, Place: pl.pattern, Owner: pl.owner, Prefix: pl.prefix}
 	var key strings.Builder
 	key.WriteString(t.Prefix)
 	for more, depth := true, 0; more; depth++ {
@@ -192,9 +196,8 @@ func (p *Policy) entry(dir Target, path string) (Target, error) {
 		if beside && more { // a file has nothing below it
 			return Target{}, fs.ErrNotExist
 		}
-		if dir.Level == Protected && depth == 0 { // the element is an identity
-			t.Level, t.Owner = ProtectedOther, element
-			t.Grants = p.grants[ProtectedOther]
+		if pl.owners && depth == 0 { // the element is an identity
+			t.Owner = element
 			t.Prefix += element + "/"
 		}
 		t.Parent, t.Name = key.String(), element
@@ -207,23 +210,10 @@ func (p *Policy) entry(dir Target, path string) (Target, error) {
 	if t.Key = key.String(); len(t.Key) > MaxKey {
 		return Target{}, ErrNameTooLong
 	}
-	if !p.owns(t.Level, t.Key) || !p.owns(t.Level, t.DirPrefix()) {
+	if !p.owns(pl, t) {
 		return Target{}, fs.ErrNotExist
 	}
 	return t, nil
-}
-
-// owns reports whether a key that begins with the level's prefix is the level's,
-// and not that of a longer prefix below it.
-func (p *Policy) owns(l Level, key string) bool {
-	switch l {
-	case Public, Private, Uploads:
-		return p.regions.of(key) == l
-	case Protected, ProtectedOwn, ProtectedOther:
-		return p.regions.of(key) == Protected
-	case Root:
-	}
-	return false
 }
 
 // Check reports whether want is granted on path: [fs.ErrPermission] if not, else
@@ -248,23 +238,23 @@ func (p *Policy) Check(path string, want Perm) error {
 	return nil
 }
 
-// Follow replaces a leading protected/me by the own directory, as the kernel
+// Follow replaces a protected/me in front by the own directory, as the kernel
 // does for a mount; other paths are returned as they are.
 func (p *Policy) Follow(path string) string {
-	if p.id.ID == "" {
-		return path
+	node, at, rest := p.root, "", path
+	for {
+		name, below, deep := cut(rest)
+		if name == Me && node.link != "" {
+			at += node.link
+			if deep {
+				at += "/" + below
+			}
+			return at
+		}
+		next := node.below[name]
+		if next == nil || !deep {
+			return path
+		}
+		node, at, rest = next, at+name+"/", below
 	}
-	at := ""
-	switch p.only {
-	case Root:
-		at = Protected.String() + "/"
-	case Protected:
-	default:
-		return path
-	}
-	rest, in := strings.CutPrefix(path, at+Me)
-	if !in || rest != "" && rest[0] != '/' {
-		return path
-	}
-	return at + Escape(p.id.ID) + rest
 }

@@ -69,7 +69,12 @@ func resolveIdentity(cfg *config.Loaded) (levels.Identity, error) {
 
 // newPolicy builds the access model that the settings describe.
 func newPolicy(cfg *config.Loaded, id levels.Identity) (*levels.Policy, error) {
+	grants, err := levels.ParseGrants(cfg.Grants, id)
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("--grants: %w", err))
+	}
 	p, err := levels.New(id, levels.Options{
+		Grants: grants,
 		Prefixes: levels.Prefixes{
 			Public: cfg.PublicPrefix.Ptr(), Protected: cfg.ProtectedPrefix.Ptr(), Private: cfg.PrivatePrefix.Ptr(),
 		},

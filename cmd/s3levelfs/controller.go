@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (c *controller) Explain(ctx context.Context, path string) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	e := &explanation{Path: path, Level: t.Level.String(), Owner: t.Owner, Key: t.Key, Rights: rightsOf(t.Grants), Kind: "absent"}
+	e := &explanation{Path: path, Level: cmp.Or(t.Place, t.Level.String()), Owner: t.Owner, Key: t.Key, Rights: rightsOf(t.Grants), Kind: "absent"}
 	ref := vfs.Ref{Path: path}
 	a, err := c.s.vfs.Stat(ctx, ref)
 	switch {

@@ -21,7 +21,6 @@ import (
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/notify"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
-	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -188,7 +187,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	cfg, log := s.cfg, s.log
 	known := attrs.New(s.backend.store, attrs.Config{
 		Dir: cacheDir, AttrTTL: notZero(cfg.AttrTTL), MetadataTTL: notZero(cfg.MetadataTTL), Log: log.Named("attrs"),
-		Own: s.ownKey,
+		Own: vfs.OwnKeys(s.backend.policy),
 	})
 	s.onClose(known.Close)
 	s.cache = cache.New(s.backend.store, cache.Config{
@@ -246,18 +245,6 @@ func mountFailed(err error) error {
 		return withCode(exitUsage, err)
 	}
 	return withCode(exitOther, err)
-}
-
-// ownKey reports whether only this identity writes key.
-func (s *session) ownKey(key string) bool {
-	for _, l := range s.backend.policy.LevelPrefixes() {
-		if l.Level == levels.Private || l.Level == levels.ProtectedOwn {
-			if len(key) >= len(l.Prefix) && key[:len(l.Prefix)] == l.Prefix {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // publish opens the control socket and names the mount in the registry.

@@ -2,6 +2,8 @@ package vfs
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -42,8 +44,8 @@ func (v *FS) writable(op, path string) error {
 func (v *FS) makable(op, path string) (levels.Target, error) {
 	t, err := v.resolve(op, path)
 	switch {
-	case isAbsent(err) && v.inSynthetic(path):
-		return t, fail(op, path, syscall.EACCES) // the directory is there, but only the policy makes its entries
+	case isAbsent(err) && v.inFixed(path):
+		return t, fail(op, path, syscall.EACCES) // the directory is there, but the name is not to be had in it
 	case err != nil:
 		return t, err
 	}
@@ -56,10 +58,14 @@ func (v *FS) makable(op, path string) (levels.Target, error) {
 	return t, v.need(op, path, t, levels.Put)
 }
 
-// inSynthetic tells whether a path is in a directory that the policy makes, such as the root.
-func (v *FS) inSynthetic(path string) bool {
+// inFixed tells whether a path is in a directory that is there whatever is stored: the root, where only the policy makes
+// entries, or a level, which hides names that are another's.
+func (v *FS) inFixed(path string) bool {
+	if _, err := v.policy.Resolve(path); !errors.Is(err, fs.ErrNotExist) {
+		return false // no key has such a name
+	}
 	parent, err := v.policy.Resolve(path[:max(0, strings.LastIndexByte(path, '/'))])
-	return err == nil && parent.Kind == levels.Synthetic
+	return err == nil && (parent.Kind == levels.Synthetic || parent.Kind == levels.Dir)
 }
 
 // Access answers access(2) for the mount's user: what the level grants and the

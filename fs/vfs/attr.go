@@ -27,8 +27,7 @@ func (v *FS) exact(t levels.Target) bool {
 		return false
 	case AttrsAuto:
 	}
-	own := t.Level == levels.Private || t.Level == levels.ProtectedOwn
-	return own && t.Grants.Has(levels.Get)
+	return t.Level.Own() && t.Grants.Has(levels.Get)
 }
 
 // attr is the attributes of a node that the kernel is about to know. Where this mount has changed what the name

@@ -67,7 +67,7 @@ func (v *FS) OpenDir(ctx context.Context, path string) (*DirStream, error) {
 
 // fixedEntries are those that the policy makes.
 func (v *FS) fixedEntries(n *node) (out []named) {
-	for _, e := range v.policy.Entries(n.target) {
+	for _, e := range v.policy.Entries(n.path) {
 		child := &node{path: path.Join(n.path, e.Name), target: e.Target, until: v.fixedUntil()}
 		child.link = e.Target.Kind == levels.Symlink
 		child.dir = !child.link

@@ -216,8 +216,9 @@ func choose(n *node, entries []listing.Entry) bool {
 
 // findBlind looks where nothing can be listed: what this mount wrote itself is
 // known; else a HEAD tells, where it is granted. A refused HEAD says nothing
-// (AWS answers 403 for an absent key too): where names may be created the
-// name is taken as free, since the conditional PUT decides; elsewhere it is EACCES.
+// (AWS answers 403 for an absent key too): it may still be a directory, whose marker
+// is there; else, where names may be created, the name is taken as free, since the
+// conditional PUT decides, and elsewhere it is EACCES.
 func (v *FS) findBlind(ctx context.Context, op string, n *node) error {
 	t := n.target
 	n.until = time.Now().Add(v.cfg.MetadataTTL)
@@ -241,12 +242,16 @@ func (v *FS) findBlind(ctx context.Context, op string, n *node) error {
 		v.attrs.Put(obj)
 		n.obj = &obj
 		return nil
-	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrPermission) && t.Grants.Has(levels.Put):
+	case errors.Is(err, store.ErrNotExist):
 		return v.findBlindDir(ctx, op, n)
-	case errors.Is(err, store.ErrPermission):
+	case !errors.Is(err, store.ErrPermission):
+		return wrap(op, n.path, err)
+	}
+	err = v.findBlindDir(ctx, op, n)
+	if isAbsent(err) && !t.Grants.Has(levels.Put) {
 		return fail(op, n.path, syscall.EACCES)
 	}
-	return wrap(op, n.path, err)
+	return err
 }
 
 // findBlindDir asks for the marker of a directory: only those with one can be

@@ -63,7 +63,7 @@ func WriteLevels(p *levels.Policy) []uploader.Level {
 func OwnKeys(p *levels.Policy) func(key string) bool {
 	var own []string
 	for _, l := range p.LevelPrefixes() {
-		if l.Level == levels.Private || l.Level == levels.ProtectedOwn {
+		if l.Level.Own() {
 			own = append(own, l.Prefix)
 		}
 	}

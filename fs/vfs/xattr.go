@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func (v *FS) fact(n *node, name string) string {
 	case "key":
 		return n.key()
 	case "level":
-		return n.target.Level.String()
+		return cmp.Or(n.target.Place, n.target.Level.String())
 	case "identity":
 		return v.policy.Identity().ID
 	case "state":

@@ -16,6 +16,7 @@ type Config struct {
 	Profile         string
 	IdentityID      string
 	Guest           bool
+	Grants          string // as levels.ParseGrants reads it
 	Cognito         Cognito
 	Local           string
 	Provider        string
@@ -167,6 +168,7 @@ func (c *Config) storeOptions() []Option {
 		store("profile", stringValue{&c.Profile}, "AWS shared configuration profile `NAME`"),
 		store("identity-id", stringValue{&c.IdentityID}, "Cognito identity `ID` (who I am), such as us-east-1:11111111-2222-3333-4444-555555555555"),
 		store("guest", boolValue{&c.Guest}, "not signed in: no private/, no own protected/"),
+		store("grants", stringValue{&c.Grants}, "`PLACE=RIGHTS,...` where the app's roles are not Amplify's own: public, protected (the own), others, private, uploads; list, get, put, delete, read, write, all or none, joined by +"),
 		store("identity-pool-id", stringValue{&c.Cognito.IdentityPoolID}, "Cognito identity pool `ID` of the app, such as us-east-1:11111111-2222-3333-4444-555555555555"),
 		store("user-pool-id", stringValue{&c.Cognito.UserPoolID}, "Cognito user pool `ID` of the app, such as us-east-1_AbCdEfGhI"),
 		store("client-id", stringValue{&c.Cognito.ClientID}, "`ID` of the user pool's app client"),
