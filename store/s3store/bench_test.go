@@ -125,10 +125,14 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	kind := kindOf(r.Method, r.Header.Get("Range") != "")
 	a := c[kind]
-	return &http.Response{
+	resp := &http.Response{
 		StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Header: a.head.Clone(), Request: r,
-		Body: io.NopCloser(strings.NewReader(a.body)), ContentLength: int64(len(a.body)),
-	}, nil
+		Body: http.NoBody, ContentLength: int64(len(a.body)),
+	}
+	if a.body != "" {
+		resp.Body = io.NopCloser(strings.NewReader(a.body))
+	}
+	return resp, nil
 }
 
 type benchAnswer struct {
