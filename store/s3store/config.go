@@ -213,7 +213,7 @@ func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.Logger, o.ClientLogMode = bridge(cfg.Log), 0 // no requests or answers in logs
-		o.APIOptions = append(o.APIOptions, s.shorten)
+		o.APIOptions = append(o.APIOptions, s.shorten, skipNoBody)
 		if e.loopback {
 			o.APIOptions = append(o.APIOptions, unsignedPayload)
 		}
