@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
@@ -122,6 +124,11 @@ type Store struct {
 	checksum bool // ChecksumsSupported
 	http     *client
 	observe  func(op string, d time.Duration, bytes int64, err error)
+
+	endpoints   *resolved
+	credentials aws.CredentialsProvider
+	signer      *v4.Signer
+	skew        atomic.Int64 // nanoseconds by which the server's clock was ahead of ours at its last answer
 }
 
 var _ store.Store = (*Store)(nil)
@@ -155,6 +162,7 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 		timeouts: cfg.Timeouts.withDefaults(),
 		checksum: cfg.Checksums != ChecksumsRequired,
 		observe:  cfg.Observe,
+		signer:   v4.NewSigner(),
 	}
 	s.http = newClient(cfg.Transport, endpoint, s.timeouts)
 	s.client = s3.NewFromConfig(shared, s.clientOptions(cfg, endpoint)...)
@@ -189,11 +197,13 @@ func bridge(log *zap.Logger) logging.Logger {
 func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 	return []func(*s3.Options){func(o *s3.Options) {
 		o.HTTPClient = s.http
-		o.Credentials = namedCredentials{o.Credentials}
+		s.credentials = namedCredentials{o.Credentials}
+		o.Credentials = s.credentials
 		if e.url != "" {
 			o.BaseEndpoint = aws.String(e.url)
 		}
-		o.EndpointResolverV2 = &resolved{rules: o.EndpointResolverV2}
+		s.endpoints = &resolved{rules: o.EndpointResolverV2}
+		o.EndpointResolverV2 = s.endpoints
 		o.UsePathStyle = cfg.PathStyle || e.socket != ""
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
 		if !s.checksum {
@@ -203,6 +213,7 @@ func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.Logger, o.ClientLogMode = bridge(cfg.Log), 0 // no requests or answers in logs
+		o.APIOptions = append(o.APIOptions, s.shorten, skipNoBody)
 		if e.loopback {
 			o.APIOptions = append(o.APIOptions, unsignedPayload)
 		}

@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,6 +18,10 @@ import (
 type resolved struct {
 	rules s3.EndpointResolverV2
 	known sync.Map // of question to smithyendpoints.Endpoint, which fresh copies
+
+	plain atomic.Pointer[address] // what all requests have in common, once that is known; nil = nothing
+	mu    sync.Mutex
+	kinds int // entries of known
 }
 
 // question is what tells the [s3.EndpointParameters] of one client's operations apart, by value.
@@ -47,8 +52,22 @@ func (r *resolved) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters)
 	if err != nil {
 		return e, err
 	}
-	r.known.Store(q, fresh(e))
+	r.remember(q, fresh(e))
 	return e, nil
+}
+
+// remember notes an answer of the rules. A second one that differs ends what all requests have in common.
+func (r *resolved) remember(q question, e smithyendpoints.Endpoint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, loaded := r.known.LoadOrStore(q, e); loaded {
+		return
+	}
+	r.kinds++
+	r.plain.Store(nil)
+	if r.kinds == 1 {
+		r.plain.Store(addressOf(e))
+	}
 }
 
 // fresh copies what the SDK writes into: the ways to sign, to which it adds those of the operation.

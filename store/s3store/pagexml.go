@@ -223,7 +223,7 @@ func (s *scanner) text(open string) string {
 	if bytes.IndexByte(raw, '&') < 0 {
 		return string(raw)
 	}
-	out := make([]byte, 0, len(raw))
+	out := make([]byte, 0, 64) // enough for an ETag in its quotes, of which each object has one: on the stack
 	for {
 		at := bytes.IndexByte(raw, '&')
 		if at < 0 {

@@ -18,6 +18,7 @@ const (
 	maxIdlePerHost = 128 // requests that cache and uploader keep in flight together
 	idleTimeout    = 30 * time.Second
 	wireBuffer     = 64 << 10 // bytes of each connection's read and write buffer
+	wholeBody      = 32 << 10 // bytes up to which a body is read before it is sent: with its head it fits the buffer
 )
 
 // endpoint is where requests go.

@@ -1,6 +1,7 @@
 package s3store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type limits struct {
 // exchange. It follows no redirects, as signatures do not survive them.
 type client struct {
 	next   http.RoundTripper
-	traced bool // next reports connections to httptrace
+	traced bool // next is net/http's: it reports connections to httptrace, and its buffers are of wireBuffer
 	stall  time.Duration
 }
 
@@ -47,10 +48,15 @@ func (c *client) closeIdle() {
 // when it fires.
 func (c *client) Do(req *http.Request) (*http.Response, error) {
 	call := callOf(req.Context())
+	whole, err := c.whole(req)
+	if err != nil {
+		return nil, err // nothing was sent
+	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	dog := &watchdog{ctx: ctx, cancel: cancel, limits: call.limits}
 	first := call.limits.header
-	if req.Body != nil && req.Body != http.NoBody {
+	streamed := hasBody(req) && whole == nil
+	if streamed {
 		first = max(first, c.stall)
 	}
 	dog.timer = time.AfterFunc(first, func() { cancel(errStalled) })
@@ -61,7 +67,10 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 		GotConn: func(httptrace.GotConnInfo) { call.sent.Store(true) },
 	})
 	out := req.WithContext(ctx)
-	if req.Body != nil && req.Body != http.NoBody {
+	switch {
+	case whole != nil:
+		out.Body = whole
+	case streamed:
 		out.Body = &sendBody{ReadCloser: req.Body, dog: dog, stall: c.stall}
 	}
 	resp, err := c.next.RoundTrip(out)
@@ -70,9 +79,29 @@ func (c *client) Do(req *http.Request) (*http.Response, error) {
 		dog.end()
 		return nil, err
 	}
+	if resp.Body == http.NoBody {
+		dog.end()
+		return resp, nil
+	}
 	dog.answer()
 	resp.Body = &receiveBody{ReadCloser: resp.Body, dog: dog}
 	return resp, nil
+}
+
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+
+// whole reads a body that fits a connection's buffer together with the request's head; nil = it is streamed. net/http takes a body
+// of the standard library's readers in memory, and only such a one, along with the head, by one system call, which are two otherwise, here and at
+// the server. There is nothing for the watchdog to see in it: all of it is in the buffer before the connection takes a byte.
+func (c *client) whole(req *http.Request) (io.ReadCloser, error) {
+	if !c.traced || !hasBody(req) || req.ContentLength <= 0 || req.ContentLength > wholeBody {
+		return nil, nil
+	}
+	data := make([]byte, req.ContentLength) // not pooled: net/http may go on reading it after the answer
+	if _, err := io.ReadFull(req.Body, data); err != nil {
+		return nil, fmt.Errorf("body of %d bytes: %w", len(data), err)
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 // watchdog guards one exchange.

@@ -30,7 +30,11 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 	}
 	putHeaders(in, h)
 	in.ChecksumCRC32 = s.sumOf(ctx)
-	out, err := s.client.PutObject(ctx, in, call.options(verbatim(h)...)...)
+	more := verbatim(h)
+	if in.ChecksumCRC32 != nil {
+		more = append(more, s3.WithAPIOptions(summed))
+	}
+	out, err := s.client.PutObject(ctx, in, call.options(more...)...)
 	if err = call.end(body.Size(), err); err != nil {
 		return store.PutResult{}, err
 	}
