@@ -149,4 +149,3 @@ func poolName(userPoolID string) string {
 	_, name, _ := strings.Cut(userPoolID, "_")
 	return name
 }
-
