@@ -218,7 +218,15 @@ func (t *Tokens) writeFile(s Slot, f slotFile) error {
 	if err != nil {
 		return fmt.Errorf("token store: %w", err)
 	}
-	if err := renameio.WriteFile(t.path(s), text, 0o600, renameio.WithStaticPermissions(0o600)); err != nil {
+	file, err := renameio.NewPendingFile(t.path(s), renameio.WithStaticPermissions(0o600)) // whatever the old one has
+	if err != nil {
+		return fmt.Errorf("token store: %w", err)
+	}
+	defer func() { _ = file.Cleanup() }()
+	if _, err = file.Write(text); err == nil {
+		err = file.CloseAtomicallyReplace()
+	}
+	if err != nil {
 		return fmt.Errorf("token store: %w", err)
 	}
 	return nil
