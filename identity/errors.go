@@ -52,36 +52,36 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// mends are what to do about Cognito's exceptions. Source: Cognito user pools API reference, InitiateAuth and
+// mendOf is what to do about Cognito's exceptions. Source: Cognito user pools API reference, InitiateAuth and
 // RespondToAuthChallenge, errors; identity pools API reference, GetId and GetCredentialsForIdentity, errors.
-func mends(code string) (kind error, mend string) {
+func mendOf(code string) string {
 	switch code {
 	case "NotAuthorizedException":
-		return ErrRefused, "check user name and password"
+		return "check user name and password"
 	case "UserNotFoundException":
-		return ErrRefused, "check the user name, and that it is the user pool of the app"
+		return "check the user name, and that it is the user pool of the app"
 	case "UserNotConfirmedException":
-		return ErrRefused, "the account is not confirmed yet: confirm it in the app with the code that was sent"
+		return "the account is not confirmed yet: confirm it in the app with the code that was sent"
 	case "PasswordResetRequiredException":
-		return ErrRefused, "the password has to be reset: do it in the app, then sign in with the new one"
+		return "the password has to be reset: do it in the app, then sign in with the new one"
 	case "CodeMismatchException":
-		return ErrRefused, "the code is wrong: sign in again with the newest one"
+		return "the code is wrong: sign in again with the newest one"
 	case "ExpiredCodeException":
-		return ErrRefused, "the code has expired: sign in again for a new one"
+		return "the code has expired: sign in again for a new one"
 	case "EnableSoftwareTokenMFAException":
-		return ErrRefused, "the code is wrong: check the authenticator's account and this machine's clock"
+		return "the code is wrong: check the authenticator's account and this machine's clock"
 	case "InvalidPasswordException", "PasswordHistoryPolicyViolationException":
-		return ErrRefused, "the new password does not fulfil the user pool's rules: choose another"
+		return "the new password does not fulfil the user pool's rules: choose another"
 	case "InvalidParameterException":
-		return ErrRefused, "the app client does not allow this way to sign in: try the other --auth-flow, or enable it"
+		return "the app client does not allow this way to sign in: try the other --auth-flow, or enable it"
 	case "ResourceNotFoundException":
-		return ErrRefused, "there is no such pool or client: check --user-pool-id, --client-id and --identity-pool-id"
+		return "there is no such pool or client: check --user-pool-id, --client-id and --identity-pool-id"
 	case "InvalidIdentityPoolConfigurationException":
-		return ErrRefused, "the identity pool has no role for this: set its authenticated and guest roles"
+		return "the identity pool has no role for this: set its authenticated and guest roles"
 	case "TooManyFailedAttemptsException", "LimitExceededException":
-		return ErrRefused, "too many attempts: wait a while, then try again"
+		return "too many attempts: wait a while, then try again"
 	}
-	return ErrRefused, "Cognito says why by its code"
+	return "Cognito says why by its code"
 }
 
 // throttled are the answers that ask to come back later; the SDK has repeated the request already.
@@ -114,8 +114,8 @@ func failed(op string, err error) error {
 	case throttled(code):
 		return &Error{Op: op, Code: code, Kind: ErrUnreachable, Mend: "it is busy: try again in a while"}
 	}
-	kind, mend := mends(code)
-	return &Error{Op: op, Code: code, Kind: kind, Mend: mend}
+	mend := mendOf(code)
+	return &Error{Op: op, Code: code, Kind: ErrRefused, Mend: mend}
 }
 
 // ended: what a refresh token that is good no longer answers.

@@ -126,7 +126,7 @@ func TestRoles(t *testing.T) {
 		"not the group's": {"", other, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStage(t, cognitotest.Config{}, func(c *identity.IdentityPoolConfig) { c.RoleARN = tt.asked })
+			s := newStage(t, cognitotest.Config{}, func(c *identity.PoolConfig) { c.RoleARN = tt.asked })
 			s.fake.AddUser(cognitotest.User{Name: "alice", Password: password, Groups: []string{"admins"}, PreferredRole: tt.preferred})
 			s.fake.MapRole("admins", admin)
 			s.fake.AddIdentity("us-east-1:alice", "alice")

@@ -13,22 +13,22 @@ import (
 	ci "github.com/aws/aws-sdk-go-v2/service/cognitoidentity"
 )
 
-// IdentityPoolConfig says which identity pool gives credentials.
-type IdentityPoolConfig struct {
+// PoolConfig says which identity pool gives credentials.
+type PoolConfig struct {
 	ID        string            // such as us-east-1:11111111-2222-3333-4444-555555555555
 	RoleARN   string            // of the roles that the user's groups have; "" = the pool's choice
 	Endpoint  string            // URL; "" = AWS's for the pool's region
 	Transport http.RoundTripper // nil = net/http's default
 }
 
-// IdentityPool gives identity ids and AWS credentials. It is safe for concurrent use.
-type IdentityPool struct {
-	cfg    IdentityPoolConfig
+// Pool is an identity pool: it gives identity ids and AWS credentials. It is safe for concurrent use.
+type Pool struct {
+	cfg    PoolConfig
 	client *ci.Client
 }
 
-// NewIdentityPool checks the configuration; it sends no request.
-func NewIdentityPool(cfg IdentityPoolConfig) (*IdentityPool, error) {
+// NewPool checks the configuration; it sends no request.
+func NewPool(cfg PoolConfig) (*Pool, error) {
 	region, id, ok := strings.Cut(cfg.ID, ":")
 	if !ok || region == "" || id == "" {
 		return nil, fmt.Errorf("identity pool %q: must be REGION:UUID, such as us-east-1:11111111-2222-3333-4444-555555555555", cfg.ID)
@@ -39,7 +39,7 @@ func NewIdentityPool(cfg IdentityPoolConfig) (*IdentityPool, error) {
 	if cfg.Endpoint != "" {
 		o.BaseEndpoint = aws.String(cfg.Endpoint)
 	}
-	return &IdentityPool{cfg: cfg, client: ci.New(o)}, nil
+	return &Pool{cfg: cfg, client: ci.New(o)}, nil
 }
 
 // granted are credentials and whose they are.
@@ -52,7 +52,7 @@ type granted struct {
 // logins names the user to the identity pool; nil for a guest.
 func logins(l *Login) (map[string]string, error) {
 	if l == nil {
-		return nil, nil //nolint:nilnil // a guest has none
+		return nil, nil // a guest has none
 	}
 	c, err := l.Claims()
 	if err != nil {
@@ -62,7 +62,7 @@ func logins(l *Login) (map[string]string, error) {
 }
 
 // getID finds or makes the identity of a login, or makes a guest's.
-func (p *IdentityPool) getID(ctx context.Context, l *Login) (string, error) {
+func (p *Pool) getID(ctx context.Context, l *Login) (string, error) {
 	with, err := logins(l)
 	if err != nil {
 		return "", err
@@ -82,7 +82,7 @@ func (p *IdentityPool) getID(ctx context.Context, l *Login) (string, error) {
 var errNoCredentials = errors.New("the identity pool has answered without identity or credentials: that is not what it should do")
 
 // credentials asks for those of an identity. The identity of the answer counts, which can be another one.
-func (p *IdentityPool) credentials(ctx context.Context, id string, l *Login) (granted, error) {
+func (p *Pool) credentials(ctx context.Context, id string, l *Login) (granted, error) {
 	with, err := logins(l)
 	if err != nil {
 		return granted{}, err

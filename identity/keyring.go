@@ -34,7 +34,7 @@ func SystemKeyring() Keyring {
 		if dir == "" {
 			return nil
 		}
-		if _, err := os.Stat(filepath.Join(dir, "bus")); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, "bus")); err != nil { //nolint:gosec // the user's own variable
 			return nil
 		}
 	}

@@ -48,13 +48,13 @@ type savedLogin struct {
 	IdentityID   string    `json:"identity_id,omitempty"`
 	IDToken      string    `json:"id_token"`
 	AccessToken  string    `json:"access_token"`
-	RefreshToken string    `json:"refresh_token"` //nolint:gosec // the field is what the store is for
+	RefreshToken string    `json:"refresh_token"`
 	Expires      time.Time `json:"expires"`
 	Since        time.Time `json:"since"`
 }
 
 func (l *Login) save() ([]byte, error) {
-	return json.Marshal(savedLogin{
+	return json.Marshal(savedLogin{ //nolint:gosec // the store is what keeps them
 		l.Session, l.Username, l.Subject, l.IdentityID, l.ID.Reveal(), l.Access.Reveal(), l.Refresh.Reveal(), l.Expires, l.Since,
 	})
 }

@@ -206,7 +206,7 @@ func (s *Source) refreshGuest(ctx context.Context) (granted, error) {
 
 // LinkGuest makes the guest's identity that of the login, as Amplify does at a sign-in: for a user who signs in for the first
 // time the guest's files under its id become the user's. The identity of the answer counts. Without a guest it does nothing.
-func LinkGuest(ctx context.Context, pool *IdentityPool, tokens *Tokens, l *Login) error {
+func LinkGuest(ctx context.Context, pool *Pool, tokens *Tokens, l *Login) error {
 	guest, err := tokens.Guest(pool.cfg.ID)
 	if guest == "" || err != nil {
 		return err
@@ -220,7 +220,7 @@ func LinkGuest(ctx context.Context, pool *IdentityPool, tokens *Tokens, l *Login
 }
 
 // FindIdentity asks the identity pool which identity a login has, and notes it in the login.
-func FindIdentity(ctx context.Context, pool *IdentityPool, l *Login) error {
+func FindIdentity(ctx context.Context, pool *Pool, l *Login) error {
 	id, err := pool.getID(ctx, l)
 	if err != nil {
 		return err

@@ -26,12 +26,12 @@ type stage struct {
 	t      *testing.T
 	fake   *cognitotest.Server
 	users  *identity.UserPool
-	pool   *identity.IdentityPool
+	pool   *identity.Pool
 	tokens *identity.Tokens
 	slot   identity.Slot
 }
 
-func newStage(t *testing.T, cfg cognitotest.Config, change ...func(*identity.IdentityPoolConfig)) *stage {
+func newStage(t *testing.T, cfg cognitotest.Config, change ...func(*identity.PoolConfig)) *stage {
 	t.Helper()
 	fake, err := cognitotest.New(cfg)
 	if err != nil {
@@ -44,11 +44,11 @@ func newStage(t *testing.T, cfg cognitotest.Config, change ...func(*identity.Ide
 	if err != nil {
 		t.Fatal(err)
 	}
-	pc := identity.IdentityPoolConfig{ID: cognitotest.IdentityPoolID, Endpoint: "http://cognito.test", Transport: fake.Transport()}
+	pc := identity.PoolConfig{ID: cognitotest.IdentityPoolID, Endpoint: "http://cognito.test", Transport: fake.Transport()}
 	for _, c := range change {
 		c(&pc)
 	}
-	pool, err := identity.NewIdentityPool(pc)
+	pool, err := identity.NewPool(pc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -201,7 +201,7 @@ func TestBadPools(t *testing.T) {
 		t.Error("a user pool without a client was taken")
 	}
 	for _, id := range []string{"", "us-east-1", ":x", "us-east-1:"} {
-		if _, err := identity.NewIdentityPool(identity.IdentityPoolConfig{ID: id}); err == nil {
+		if _, err := identity.NewPool(identity.PoolConfig{ID: id}); err == nil {
 			t.Errorf("identity pool %q was taken", id)
 		}
 	}

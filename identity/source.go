@@ -26,7 +26,7 @@ type Identity struct {
 
 // SourceConfig says whose credentials to keep fresh.
 type SourceConfig struct {
-	IdentityPool *IdentityPool
+	IdentityPool *Pool
 	UserPool     *UserPool // nil: a guest's
 	Tokens       *Tokens
 	Slot         Slot        // of the login; of a guest the identity pool's is used

@@ -100,7 +100,7 @@ func (t *Tokens) read(s Slot) (*slotFile, error) {
 	path := t.path(s)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // nothing there is no error
+		return nil, nil // nothing there is no error
 	}
 	if err != nil {
 		return nil, fmt.Errorf("token store: %w", err)
@@ -144,7 +144,7 @@ func (t *Tokens) Load(ctx context.Context, s Slot) (*Login, Version, error) {
 
 func (t *Tokens) loginOf(ctx context.Context, s Slot, f *slotFile) (*Login, error) {
 	if f == nil || f.Guest != "" {
-		return nil, nil //nolint:nilnil // nobody is signed in
+		return nil, nil // nobody is signed in
 	}
 	text := f.Login
 	if f.Stored == storedKeyring {
@@ -154,7 +154,7 @@ func (t *Tokens) loginOf(ctx context.Context, s Slot, f *slotFile) (*Login, erro
 		}
 		secret, err := t.ring.get(ctx, s.name)
 		if errors.Is(err, errNotInKeyring) {
-			return nil, nil //nolint:nilnil,nilerr // somebody has removed it there
+			return nil, nil // somebody has removed it there
 		}
 		if err != nil {
 			return nil, err
