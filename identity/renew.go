@@ -93,7 +93,7 @@ func (s *Source) keepIdentity(ctx context.Context, l *Login, id string) {
 		return &n, nil
 	})
 	if err != nil {
-		s.cfg.Log.Warn("the identity id is not kept", zap.Error(err))
+		s.logger().Warn("the identity id is not kept", zap.Error(err))
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *Source) renew(ctx context.Context, stale Secret) (*Login, error) {
 		return l, nil
 	})
 	if err != nil && now != nil && spent != nil {
-		s.cfg.Log.Error("new tokens can not be stored: it is tried again", zap.Error(err))
+		s.logger().Error("new tokens can not be stored: it is tried again", zap.Error(err))
 		s.unsaved, s.spent = now, spent.Refresh
 		return now, nil
 	}
@@ -172,7 +172,7 @@ func (s *Source) saveUnsaved(ctx context.Context) {
 		return s.unsaved, nil
 	})
 	if err != nil {
-		s.cfg.Log.Error("new tokens can still not be stored", zap.Error(err))
+		s.logger().Error("new tokens can still not be stored", zap.Error(err))
 		return
 	}
 	s.unsaved, s.spent = nil, ""

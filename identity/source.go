@@ -29,8 +29,7 @@ type SourceConfig struct {
 	IdentityPool *Pool
 	UserPool     *UserPool // nil: a guest's
 	Tokens       *Tokens
-	Slot         Slot        // of the login; of a guest the identity pool's is used
-	Log          *zap.Logger // nil logs nothing
+	Slot         Slot // of the login; of a guest the identity pool's is used
 }
 
 // Source keeps the credentials of one identity fresh. It is an [aws.CredentialsProvider] whose Retrieve costs nothing while
@@ -46,6 +45,7 @@ type Source struct {
 	wg     sync.WaitGroup // of flights
 
 	mu       sync.Mutex
+	log      *zap.Logger
 	identity Identity // "" = not known yet
 	subject  string   // of the user; "" = a guest, or not known yet
 	have     granted
@@ -61,13 +61,10 @@ type Source struct {
 
 // NewSource sends no request. Close ends it.
 func NewSource(cfg SourceConfig) *Source {
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
 	if cfg.UserPool == nil {
 		cfg.Slot = GuestSlot(cfg.IdentityPool.cfg.ID)
 	}
-	s := &Source{cfg: cfg}
+	s := &Source{cfg: cfg, log: zap.NewNop()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -88,11 +85,17 @@ func (s *Source) Identity(ctx context.Context) (Identity, error) {
 	return s.identity, nil
 }
 
-// Pin makes the source give the credentials of that identity alone, before it has any.
-func (s *Source) Pin(id Identity) {
+// SetLog changes where the source logs: who it is for may decide where the log lies.
+func (s *Source) SetLog(log *zap.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.identity = id
+	s.log = log
+}
+
+func (s *Source) logger() *zap.Logger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log
 }
 
 // Retrieve gives credentials that are good. It waits, bounded by ctx, where there are none.
@@ -176,14 +179,14 @@ func (s *Source) land(g granted, version Version, err error) {
 	s.flight, s.version = nil, version
 	if err == nil {
 		if s.err != nil {
-			s.cfg.Log.Info("credentials are good again", zap.Time("expire", g.creds.Expires))
+			s.log.Info("credentials are good again", zap.Time("expire", g.creds.Expires))
 		}
 		s.have, s.err, s.delay = g, nil, 0
 		return
 	}
 	s.delay = min(max(2*s.delay, firstDelay), lastDelay)
 	s.err, s.next = err, time.Now().Add(s.delay)
-	s.cfg.Log.Warn("credentials can not be renewed", zap.Time("expire", s.have.creds.Expires), zap.Error(err))
+	s.log.Warn("credentials can not be renewed", zap.Time("expire", s.have.creds.Expires), zap.Error(err))
 }
 
 // State is what is known of the credentials, for people.

@@ -44,7 +44,8 @@ EXIT CODES:
 Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
 and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
 user's configuration directory). A flag beats a variable beats the file.
-Credentials come from the AWS default chain (environment, shared files, SSO, instance role).
+Credentials come from 's3levelfs login' or --guest where the app's pools are set, else from the AWS default
+chain (environment, shared files, SSO, instance role).
 `
 
 func newApp() *cli.App {
@@ -60,6 +61,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
 			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), versionCommand(),
+			loginCommand(), logoutCommand(), whoamiCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {

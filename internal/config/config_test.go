@@ -129,6 +129,7 @@ func TestRequireStore(t *testing.T) {
 		{map[string]string{"local": "d", "endpoint": "http://x"}, "--endpoint"},
 		{map[string]string{"bucket": "b", "guest": "true"}, ""},
 		{map[string]string{"bucket": "b", "identity-id": "r:1"}, ""},
+		{map[string]string{"bucket": "b", "identity-pool-id": "r:1"}, ""},
 		{map[string]string{"local": "d"}, ""},
 	}
 	for _, tt := range tests {

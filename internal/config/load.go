@@ -159,8 +159,9 @@ func (l *Loaded) RequireStore() error {
 		return &Error{Err: errors.New("--local is an endpoint of its own: leave --endpoint or --local out")}
 	case l.Local == "" && l.Bucket == "":
 		return &Error{Err: errors.New("no bucket: give --bucket NAME, or --local DIR for the embedded S3")}
-	case l.Local == "" && l.IdentityID == "" && !l.Guest:
-		return &Error{Err: errors.New("no identity: give --identity-id ID, or --guest to be nobody")}
+	case l.Local == "" && l.IdentityID == "" && !l.Guest && l.Cognito.IdentityPoolID == "":
+		return &Error{Err: errors.New("no identity: give --identity-id ID, or --guest to be nobody, " +
+			"or the app's pools (--identity-pool-id, --user-pool-id, --client-id) and sign in with `s3levelfs login`")}
 	}
 	return nil
 }

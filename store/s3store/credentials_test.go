@@ -56,14 +56,17 @@ func TestHandedCredentials(t *testing.T) {
 	if auth := r.Header.Get("Authorization"); !strings.Contains(auth, "AKIDHANDED/") || r.Header.Get("X-Amz-Security-Token") != "token" {
 		t.Errorf("signed by %q", auth)
 	}
-	for _, tt := range []struct{ give, kind error }{
-		{errors.New("login needed"), store.ErrCredentials},
-		{fmt.Errorf("sign-in service away: %w", store.ErrTransient), store.ErrTransient},
-		{context.DeadlineExceeded, store.ErrTransient},
+	for _, tt := range []struct {
+		give, kind error
+		passes     bool
+	}{
+		{errors.New("login needed"), store.ErrCredentials, false},
+		{fmt.Errorf("sign-in service away: %w", store.ErrTransient), store.ErrTransient, true},
+		{context.DeadlineExceeded, store.ErrTransient, true},
 	} {
 		give = tt.give
 		_, err := s.Head(t.Context(), "k", store.Cond{})
-		if !errors.Is(err, tt.kind) || tt.kind != store.ErrCredentials && errors.Is(err, store.ErrCredentials) || !strings.Contains(err.Error(), give.Error()) {
+		if !errors.Is(err, tt.kind) || errors.Is(err, store.ErrCredentials) == tt.passes || !strings.Contains(err.Error(), give.Error()) {
 			t.Errorf("%v: got %v", give, err)
 		}
 	}
