@@ -119,11 +119,11 @@ func (a *asker) Code(_ context.Context, kind identity.CodeKind, sentTo string, a
 
 // Choose implements [identity.Prompter]; the answer is a number or the kind.
 func (a *asker) Choose(_ context.Context, kinds []identity.CodeKind) (identity.CodeKind, error) {
-	question := "Second factor:"
+	choices := make([]string, 0, len(kinds))
 	for i, k := range kinds {
-		question += fmt.Sprintf(" %d %s", i+1, k)
+		choices = append(choices, fmt.Sprintf("%d %s", i+1, k))
 	}
-	text, err := a.ask(question)
+	text, err := a.ask("Second factor: " + strings.Join(choices, ", "))
 	if err != nil {
 		return "", err
 	}

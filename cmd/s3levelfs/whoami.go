@@ -68,7 +68,7 @@ func whoamiByKeys(c *cli.Context, cfg *config.Loaded) error {
 	if err != nil {
 		return err
 	}
-	w := whoami{IdentityID: id.ID, Authenticated: id.Authenticated, Credentials: "AWS default chain"}
+	w := whoami{IdentityID: id.ID, Authenticated: id.Authenticated, Credentials: "AWS default chain"} //nolint:gosec // a name of where they come from
 	if cfg.Local != "" {
 		w.Credentials = "embedded S3"
 	}

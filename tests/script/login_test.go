@@ -52,7 +52,7 @@ func TestLoginScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			fake := cognitotest.Start(t, cognitotest.Config{Guests: true, Rotate: true})
-			fake.AddUser(cognitotest.User{Name: "alice", Password: "Corr3ct-Horse!", Groups: []string{"editors"}})
+			fake.AddUser(cognitotest.User{Name: "alice", Password: "Corr3ct-Horse!", Groups: []string{"editors"}, PreferredRole: "arn:aws:iam::1:role/editors"})
 			fake.AddUser(cognitotest.User{Name: "bob", Password: "Batt3ry-Staple", MFA: []string{cognitotest.MFATOTP}})
 			fake.AddUser(cognitotest.User{Name: "carol", Password: "temporary1", NewPassword: true, Required: []string{"name"}})
 			fake.AddIdentity(aliceID, "alice")
