@@ -109,7 +109,7 @@ func (p *Pool) credentials(ctx context.Context, id string, l *Login) (granted, e
 	life := c.Expiration.Sub(server)
 	return granted{identity: *out.IdentityId, life: life, creds: aws.Credentials{
 		AccessKeyID: *c.AccessKeyId, SecretAccessKey: aws.ToString(c.SecretKey), SessionToken: aws.ToString(c.SessionToken),
-		Source: "Cognito", CanExpire: true, Expires: now.Add(life),
+		Source: "Cognito", CanExpire: true, Expires: now.Add(life).Round(0), // by the wall clock, which goes on while the machine sleeps
 	}}, nil
 }
 

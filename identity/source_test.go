@@ -358,3 +358,17 @@ func TestCloseEndsAFlight(t *testing.T) {
 		}
 	})
 }
+
+// TestExpiryIsByTheWallClock: the monotonic clock stands still while a machine sleeps, credentials do not.
+func TestExpiryIsByTheWallClock(t *testing.T) {
+	s := newStage(t, cognitotest.Config{})
+	s.fake.AddUser(cognitotest.User{Name: "alice", Password: password})
+	l := s.signIn("alice")
+	if c := good(t, s.source()); c.Expires != c.Expires.Round(0) { //nolint:staticcheck // == tells the monotonic reading, Equal does not
+		t.Errorf("credentials: %v", c.Expires)
+	}
+	next, err := s.users.Refresh(t.Context(), l)
+	if err != nil || next.Expires != next.Expires.Round(0) || l.Expires != l.Expires.Round(0) {
+		t.Errorf("tokens: %v, %v, %v", l.Expires, next.Expires, err)
+	}
+}

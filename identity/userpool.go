@@ -181,6 +181,6 @@ func readTokens(r *types.AuthenticationResultType, now time.Time) (tokens, error
 		return tokens{}, fmt.Errorf("id token: %w", err)
 	}
 	t.claims = claims
-	t.expires = now.Add(max(claims.Expires.Sub(claims.Issued), 0))
+	t.expires = now.Add(max(claims.Expires.Sub(claims.Issued), 0)).Round(0) // by the wall clock, which goes on while the machine sleeps
 	return t, nil
 }
