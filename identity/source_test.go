@@ -364,7 +364,7 @@ func TestExpiryIsByTheWallClock(t *testing.T) {
 	s := newStage(t, cognitotest.Config{})
 	s.fake.AddUser(cognitotest.User{Name: "alice", Password: password})
 	l := s.signIn("alice")
-	if c := good(t, s.source()); c.Expires != c.Expires.Round(0) { //nolint:staticcheck // == tells the monotonic reading, Equal does not
+	if c := good(t, s.source()); c.Expires != c.Expires.Round(0) { // unlike Equal, != sees the monotonic reading
 		t.Errorf("credentials: %v", c.Expires)
 	}
 	next, err := s.users.Refresh(t.Context(), l)

@@ -1,6 +1,7 @@
 package cognitotest
 
 import (
+	"maps"
 	"math/big"
 	"testing"
 	"time"
@@ -38,10 +39,7 @@ func TestTokensAreChecked(t *testing.T) {
 	}
 	claims := map[string]any{"iss": issuer, "aud": ClientID, "token_use": "id", "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
 	sign := func(s *Server, change string, to any) string {
-		c := map[string]any{}
-		for k, v := range claims {
-			c[k] = v
-		}
+		c := maps.Clone(claims)
 		if change != "" {
 			c[change] = to
 		}
