@@ -16,6 +16,8 @@ type Options struct {
 	PathStyle bool
 	Profile   string // AWS shared configuration profile
 
+	Credentials CredentialSource // nil = the provider's own way to find some
+
 	MaxAttempts int    // of one read request, the first included; 0 = 4
 	Checksums   string // "supported" (default) or "required"
 	Extra       map[string]string

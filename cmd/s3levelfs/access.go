@@ -11,7 +11,6 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/internal/access"
 	"github.com/s3levelfs/s3levelfs/internal/config"
-	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
 func accessCommand() *cli.Command {
@@ -31,41 +30,52 @@ func accessCommand() *cli.Command {
 			&cli.BoolFlag{Name: "make-objects", Usage: "settle what is not known by an object that is made, read and removed; a bucket that keeps versions keeps it"},
 			jsonFlag(),
 		}, groupFlags(config.GroupStore)...),
-		Action: func(c *cli.Context) error { return withBucket(c, "access", accessProber(c)) },
+		Action: probeAccess,
 	}
 }
 
-func accessProber(c *cli.Context) func(context.Context, *config.Loaded, *s3store.Store) error {
-	return func(ctx context.Context, cfg *config.Loaded, s *s3store.Store) error {
-		if err := cfg.RequireStore(); err != nil {
-			return err
-		}
-		cfg.Level, cfg.Uploads = "", true // every place is asked about
-		id, err := resolveIdentity(cfg)
-		if err != nil {
-			return err
-		}
-		policy, err := newPolicy(cfg, id)
-		if err != nil {
-			return err
-		}
-		report, err := access.Probe(ctx, s, access.Config{Policy: policy, Prefixes: prefixesOf(cfg), MakeObjects: c.Bool("make-objects")})
-		if len(report.Left) > 0 {
-			return fmt.Errorf("bucket %s: the server has stored a probe that may not be removed: remove %q", cfg.Bucket, strings.Join(report.Left, ", "))
-		}
-		if err != nil {
-			return describe(err, cfg.Bucket)
-		}
-		if c.Bool("json") {
-			err = printJSON(c.App.Writer, report.Cells)
-		} else {
-			err = writeAccess(c.App.Writer, report)
-		}
-		if n := report.Differences(); err == nil && n > 0 {
-			err = withCode(exitFound, fmt.Errorf("bucket %s: %s from what a mount takes for granted: check the role's policy (`s3levelfs policy -h`)", cfg.Bucket, differences(n)))
-		}
+func probeAccess(c *cli.Context) error {
+	const command = "access"
+	cfg, err := loadForBucket(c, command)
+	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(c.Context, adminTimeout)
+	defer cancel()
+	if err := cfg.RequireStore(); err != nil {
+		return err
+	}
+	w, err := openIdentity(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	s, err := openBucket(ctx, cfg, w.credentials, command)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	cfg.Level, cfg.Uploads = "", true // every place is asked about
+	policy, err := newPolicy(cfg, w.Identity)
+	if err != nil {
+		return err
+	}
+	report, err := access.Probe(ctx, s, access.Config{Policy: policy, Prefixes: prefixesOf(cfg), MakeObjects: c.Bool("make-objects")})
+	if len(report.Left) > 0 {
+		return fmt.Errorf("bucket %s: the server has stored a probe that may not be removed: remove %q", cfg.Bucket, strings.Join(report.Left, ", "))
+	}
+	if err != nil {
+		return describe(err, cfg.Bucket)
+	}
+	if c.Bool("json") {
+		err = printJSON(c.App.Writer, report.Cells)
+	} else {
+		err = writeAccess(c.App.Writer, report)
+	}
+	if n := report.Differences(); err == nil && n > 0 {
+		err = withCode(exitFound, fmt.Errorf("bucket %s: %s from what a mount takes for granted: check the role's policy (`s3levelfs policy -h`)", cfg.Bucket, differences(n)))
+	}
+	return err
 }
 
 func differences(n int) string {

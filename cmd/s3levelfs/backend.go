@@ -42,7 +42,12 @@ func openLog(cfg *config.Loaded, dir string) (*zap.Logger, func(), error) {
 
 // resolveIdentity settles who we are and which bucket is meant; the embedded
 // S3 has a bucket and a stable identity of its own.
+//
+// It asks nobody: of who is signed in it says what is stored. openIdentity asks.
 func resolveIdentity(cfg *config.Loaded) (levels.Identity, error) {
+	if usesCognito(cfg) {
+		return storedIdentity(cfg)
+	}
 	if cfg.Local == "" {
 		return levels.Identity{ID: cfg.IdentityID, Authenticated: !cfg.Guest}, nil
 	}
@@ -73,7 +78,12 @@ func newPolicy(cfg *config.Loaded, id levels.Identity) (*levels.Policy, error) {
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("--grants: %w", err))
 	}
+	paths, err := pathRules(cfg)
+	if err != nil {
+		return nil, withCode(exitConfig, err)
+	}
 	p, err := levels.New(id, levels.Options{
+		Paths:  paths,
 		Grants: grants,
 		Prefixes: levels.Prefixes{
 			Public: cfg.PublicPrefix.Ptr(), Protected: cfg.ProtectedPrefix.Ptr(), Private: cfg.PrivatePrefix.Ptr(),
@@ -84,27 +94,33 @@ func newPolicy(cfg *config.Loaded, id levels.Identity) (*levels.Policy, error) {
 	return p, withCode(exitConfig, err)
 }
 
-// openStore connects to the bucket; it sends no request yet.
+// openStore connects to the bucket as who the settings say; the bucket is sent no request yet.
 func openStore(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (*backend, error) {
-	id, err := resolveIdentity(cfg)
+	w, err := openIdentity(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := newPolicy(cfg, id)
+	return openStoreAs(ctx, cfg, w, log)
+}
+
+// openStoreAs is openStore for who is known already.
+func openStoreAs(ctx context.Context, cfg *config.Loaded, w *who, log *zap.Logger) (*backend, error) {
+	policy, err := newPolicy(cfg, w.Identity)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openProvider(ctx, cfg, log)
+	s, err := openProvider(ctx, cfg, w.credentials, log)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.UploadLimit > 0 {
 		s = throttle.New(s, cfg.UploadLimit)
 	}
-	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: id}, nil
+	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: w.Identity}, nil
 }
 
-func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (store.Store, error) {
+// openProvider opens the provider of the settings; without credentials it finds its own.
+func openProvider(ctx context.Context, cfg *config.Loaded, credentials store.CredentialSource, log *zap.Logger) (store.Store, error) {
 	if cfg.Local != "" {
 		return openLocal(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
 	}
@@ -115,6 +131,7 @@ func openProvider(ctx context.Context, cfg *config.Loaded, log *zap.Logger) (sto
 	s, err := store.Open(ctx, provider, store.Options{
 		Bucket: cfg.Bucket, Endpoint: cfg.Endpoint, Region: cfg.Region, PathStyle: cfg.PathStyle,
 		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
+		Credentials: credentials,
 	})
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)) // no request was sent yet
@@ -179,6 +196,9 @@ func listOne(ctx context.Context, s store.Reader, prefix string) error {
 
 // describe says in one line what is wrong with bucket, endpoint or credentials and how to mend it.
 func describe(err error, bucket string) error {
+	if signInFailed(err) {
+		return fmt.Errorf("bucket %s: %w", bucket, err) // which names the mend
+	}
 	for _, k := range []struct {
 		kind error
 		mend string

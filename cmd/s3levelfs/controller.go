@@ -39,7 +39,7 @@ func (s *session) status() *mountStatus {
 	onDisk, noDisk := s.disk.stats()
 	return &mountStatus{
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: version, Started: s.started,
-		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID,
+		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID, Login: s.who.status(),
 		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
 		Uploads: uploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Disk: onDisk, NoDisk: noDisk,
 		Requests: s.backend.store.Stats(), Kernel: kernel, Goroutines: runtime.NumGoroutine(),

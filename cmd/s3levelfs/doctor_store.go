@@ -20,7 +20,12 @@ func checkStore(ctx context.Context, cfg *config.Loaded) []finding {
 	if cfg.Local != "" {
 		return nil // the embedded one is of this machine
 	}
-	found := []finding{checkCredentials(ctx, cfg.Profile)}
+	found := []finding{}
+	if usesCognito(cfg) {
+		found = checkLogin(ctx, cfg)
+	} else {
+		found = append(found, checkCredentials(ctx, cfg.Profile))
+	}
 	if f, ok := checkClock(ctx, endpointURL(cfg)); ok {
 		found = append(found, f)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/s3levelfs/s3levelfs/identity"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -52,6 +53,10 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, store.ErrNoBucket), errors.Is(err, spool.ErrOwner):
 		return exitConfig
+	case errors.Is(err, identity.ErrUnreachable):
+		return exitUnavailable
+	case errors.Is(err, identity.ErrLoginNeeded), errors.Is(err, identity.ErrOtherIdentity), errors.Is(err, identity.ErrRefused):
+		return exitPermission
 	case errors.Is(err, store.ErrCredentials), errors.Is(err, store.ErrExpired),
 		errors.Is(err, store.ErrClockSkew), errors.Is(err, fs.ErrPermission):
 		return exitPermission

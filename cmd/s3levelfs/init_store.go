@@ -10,22 +10,23 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
 // adminTimeout bounds what a command that sets up or probes asks in all: some dozens of small requests.
 const adminTimeout = 5 * time.Minute
 
-// openBucket opens the bucket of a command that is about the bucket itself: by the provider s3 alone, whose credentials are
-// those of every other command.
-func openBucket(ctx context.Context, cfg *config.Loaded, command string) (*s3store.Store, error) {
+// openBucket opens the bucket of a command that is about the bucket itself: by the provider s3 alone. Without credentials they are the AWS
+// default chain's, also where the settings name an app's pools: no user of the app may set its bucket up.
+func openBucket(ctx context.Context, cfg *config.Loaded, credentials store.CredentialSource, command string) (*s3store.Store, error) {
 	switch {
 	case cfg.Local != "":
 		return nil, withCode(exitConfig, fmt.Errorf("%s: the embedded S3 of --local needs no set-up, and everything in it is yours: leave --local out", command))
 	case cfg.Bucket == "":
 		return nil, withCode(exitConfig, errors.New("no bucket: give --bucket NAME"))
 	}
-	opened, err := openProvider(ctx, cfg, zap.NewNop())
+	opened, err := openProvider(ctx, cfg, credentials, zap.NewNop())
 	if err != nil {
 		return nil, err
 	}
@@ -37,18 +38,23 @@ func openBucket(ctx context.Context, cfg *config.Loaded, command string) (*s3sto
 	return s, nil
 }
 
+// loadForBucket reads the settings of a command about a bucket.
+func loadForBucket(c *cli.Context, command string) (*config.Loaded, error) {
+	if c.NArg() > 0 {
+		return nil, withCode(exitUsage, fmt.Errorf("%s takes no arguments, only options: see `s3levelfs %[1]s -h`", command))
+	}
+	return loadConfig(c)
+}
+
 // withBucket runs a command on its bucket.
 func withBucket(c *cli.Context, command string, do func(ctx context.Context, cfg *config.Loaded, s *s3store.Store) error) error {
-	if c.NArg() > 0 {
-		return withCode(exitUsage, fmt.Errorf("%s takes no arguments, only options: see `s3levelfs %[1]s -h`", command))
-	}
-	cfg, err := loadConfig(c)
+	cfg, err := loadForBucket(c, command)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, adminTimeout)
 	defer cancel()
-	s, err := openBucket(ctx, cfg, command)
+	s, err := openBucket(ctx, cfg, nil, command)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ Every option is also an environment variable (S3LEVELFS_ and the name in upper c
 and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
 user's configuration directory). A flag beats a variable beats the file beats the Amplify app's
 own file (see s3levelfs config -h).
-Credentials come from the AWS default chain (environment, shared files, SSO, instance role).
+Credentials come from 's3levelfs login' or --guest where the app's pools are set, else from the AWS default
+chain (environment, shared files, SSO, instance role).
 `
 
 func newApp() *cli.App {
@@ -61,6 +62,7 @@ func newApp() *cli.App {
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
 			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), configCommand(), versionCommand(),
+			loginCommand(), logoutCommand(), whoamiCommand(),
 			initCommand(), policyCommand(), corsCommand(), accessCommand(),
 		},
 		Action: func(c *cli.Context) error {

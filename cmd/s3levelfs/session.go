@@ -37,6 +37,7 @@ type session struct {
 	started    time.Time
 	log        *zap.Logger
 
+	who      *who
 	backend  *backend
 	spool    *spool.Spool
 	uploader *uploader.Uploader
@@ -74,14 +75,14 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 			s.close()
 		}
 	}()
-	id, err := resolveIdentity(cfg)
-	if err != nil {
+	if s.who, err = openIdentity(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if _, err := newPolicy(cfg, id); err != nil {
+	s.onClose(s.who.close)
+	if _, err := newPolicy(cfg, s.who.Identity); err != nil {
 		return nil, err // before the identity becomes part of a directory's name
 	}
-	owner := cfg.Owner(id.ID)
+	owner := cfg.Owner(s.who.ID)
 	s.state = filepath.Join(cfg.StateBase(), config.Partition(owner))
 	if err := os.MkdirAll(s.state, 0o700); err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("state directory: %w", err))
@@ -96,11 +97,12 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 	}
 	s.log = log
 	s.onClose(closeLog)
+	s.who.setLog(log.Named("identity"))
 	recovery, err := s.openSpool(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
-	if s.backend, err = openStore(ctx, cfg, log); err != nil {
+	if s.backend, err = openStoreAs(ctx, cfg, s.who, log); err != nil {
 		return nil, err
 	}
 	s.onClose(func() { _ = s.backend.store.Close() })

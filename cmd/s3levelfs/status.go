@@ -26,6 +26,7 @@ type mountStatus struct {
 	Bucket     string                 `json:"bucket"`
 	Endpoint   string                 `json:"endpoint,omitempty"`
 	Identity   string                 `json:"identity_id,omitempty"`
+	Login      *loginStatus           `json:"login,omitempty"` // nil = credentials are not Cognito's
 	Spool      string                 `json:"spool_dir"`
 	SpoolBytes int64                  `json:"spool_bytes"`
 	SpoolFree  int64                  `json:"spool_free"`            // bytes on its disk; -1 = not known
@@ -138,6 +139,7 @@ func writeStatus(w io.Writer, s *mountStatus) {
 	if s.Identity != "" {
 		line("identity", "%s", s.Identity)
 	}
+	writeLogin(line, s.Login)
 	u := s.Uploads
 	uploads := "all done"
 	if u.Queued+u.Sending > 0 {

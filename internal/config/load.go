@@ -149,7 +149,8 @@ func (l *Loaded) RequireStore() error {
 		return &Error{Err: errors.New("no bucket: give --bucket NAME, the file of your Amplify app by --config FILE, " +
 			"or --local DIR for the embedded S3")}
 	case l.Local == "" && l.IdentityID == "" && !l.Guest && l.Cognito.IdentityPoolID == "":
-		return &Error{Err: errors.New("no identity: give --identity-id ID, or --guest to be nobody")}
+		return &Error{Err: errors.New("no identity: give --identity-id ID, or --guest to be nobody, " +
+			"or the app's pools (--identity-pool-id, --user-pool-id, --client-id) and sign in with `s3levelfs login`")}
 	}
 	return nil
 }

@@ -102,13 +102,17 @@ func (c Config) Validate() error {
 
 func init() { store.Register("s3", Open) }
 
-// Open opens a bucket with the credentials of the AWS default chain: the
+// Open opens a bucket with the credentials of o, else of the AWS default chain: the
 // provider "s3". It sends no request.
 func Open(ctx context.Context, o store.Options) (store.Store, error) {
-	s, err := New(ctx, Config{
+	cfg := Config{
 		Bucket: o.Bucket, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle,
 		Profile: o.Profile, MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
-	})
+	}
+	if o.Credentials != nil {
+		cfg.Credentials = handed(o.Credentials)
+	}
+	s, err := New(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

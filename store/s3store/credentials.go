@@ -7,12 +7,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"go.uber.org/zap"
+
+	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // Static gives fixed credentials, for those who may not know AWS; token is the
 // session token or "".
 func Static(access, secret, token string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(access, secret, token)
+}
+
+// handed asks who opened the bucket.
+func handed(from store.CredentialSource) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		c, err := from(ctx)
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		return aws.Credentials{
+			AccessKeyID: c.AccessKey, SecretAccessKey: c.SecretKey, SessionToken: c.SessionToken,
+			CanExpire: !c.Expires.IsZero(), Expires: c.Expires, Source: "handed over",
+		}, nil
+	})
 }
 
 // FoundCredentials says what of the AWS default chain gives credentials, and nothing of them.

@@ -1,10 +1,14 @@
 package s3store_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
@@ -27,5 +31,46 @@ func TestFindCredentials(t *testing.T) {
 	}
 	if _, err := s3store.FindCredentials(t.Context(), "no-such-profile"); err == nil {
 		t.Error("a profile that does not exist was found")
+	}
+}
+
+// TestHandedCredentials: those of who opens the bucket sign each request; that there are none is ErrCredentials, that they are not to be had
+// now ErrTransient, and neither is sent.
+func TestHandedCredentials(t *testing.T) {
+	f := newFake(t, serveContent)
+	var give error
+	s, err := store.Open(t.Context(), "s3", store.Options{
+		Bucket: "bucket", Region: "eu-west-1", Endpoint: f.URL, PathStyle: true, MaxAttempts: 2, Profile: "no-such-profile",
+		Credentials: func(context.Context) (store.Credentials, error) {
+			return store.Credentials{AccessKey: "AKIDHANDED", SecretKey: secret, SessionToken: "token"}, give
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Head(t.Context(), "k", store.Cond{}); err != nil {
+		t.Fatal(err)
+	}
+	r := f.requests()[0]
+	if auth := r.Header.Get("Authorization"); !strings.Contains(auth, "AKIDHANDED/") || r.Header.Get("X-Amz-Security-Token") != "token" {
+		t.Errorf("signed by %q", auth)
+	}
+	for _, tt := range []struct {
+		give, kind error
+		passes     bool
+	}{
+		{errors.New("login needed"), store.ErrCredentials, false},
+		{fmt.Errorf("sign-in service away: %w", store.ErrTransient), store.ErrTransient, true},
+		{context.DeadlineExceeded, store.ErrTransient, true},
+	} {
+		give = tt.give
+		_, err := s.Head(t.Context(), "k", store.Cond{})
+		if !errors.Is(err, tt.kind) || errors.Is(err, store.ErrCredentials) == tt.passes || !strings.Contains(err.Error(), give.Error()) {
+			t.Errorf("%v: got %v", give, err)
+		}
+	}
+	if n := len(f.requests()); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }

@@ -95,7 +95,10 @@ func cause(err error) error {
 // kindOf finds the kind of an SDK error, with the S3 code and the HTTP status of
 // the answer if there was one.
 func kindOf(err error) (code string, status int, kind error) {
-	if _, ok := errors.AsType[*credentialsError](err); ok {
+	if e, ok := errors.AsType[*credentialsError](err); ok {
+		if errors.Is(e, store.ErrTransient) || errors.Is(e, context.Canceled) || errors.Is(e, context.DeadlineExceeded) {
+			return "", 0, store.ErrTransient // there may be some in a while: nothing is wrong with them
+		}
 		return "", 0, store.ErrCredentials
 	}
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
