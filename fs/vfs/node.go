@@ -153,7 +153,13 @@ func (v *FS) fixedUntil() time.Time { return time.Now().Add(v.cfg.AttrTTL) }
 func (v *FS) overlay(n *node) bool {
 	n.info = nil
 	info, ok := v.up.Lookup(n.target.Key)
-	if !ok || n.target.Beside || settled(info) {
+	if n.target.Beside { // the store has both: all that matters is which of them it is about to lose
+		if ok && (info.FileGone || info.DirGone) {
+			n.info = &info
+		}
+		return false
+	}
+	if !ok || settled(info) {
 		return false
 	}
 	n.info = &info

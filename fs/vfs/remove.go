@@ -174,6 +174,9 @@ func (v *FS) onlyTombstones(ctx context.Context, dir string) (bool, error) {
 // removing: a key of the store has been removed here, and the store does not know yet.
 func (v *FS) removing(key string) bool {
 	name, marker := strings.CutSuffix(key, "/")
-	info, ok := v.up.Lookup(name)
-	return ok && (fileGone(&info) || marker && dirEnded(&info))
+	info, _ := v.up.Lookup(name)
+	if marker {
+		return info.DirGone
+	}
+	return info.FileGone
 }
