@@ -22,6 +22,12 @@ const moveWait = 10 * time.Minute
 func (u *Uploader) Rename(ctx context.Context, from, to string, fromBase, toBase Base, noReplace bool) error {
 	u.mu.Lock()
 	waited, err := u.settleMoves(ctx, from, to, noReplace)
+	if err == nil {
+		fromBase, err = u.found(from, fromBase)
+	}
+	if err == nil && !waited {
+		toBase, err = u.found(to, toBase)
+	}
 	if err != nil {
 		u.mu.Unlock()
 		return fmt.Errorf("rename %q to %q: %w", from, to, err)

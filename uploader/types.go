@@ -14,6 +14,7 @@ const (
 	Unknown BaseState = iota // ?: a HEAD decides before the first write where allowed
 	Absent                   // ∅
 	Present                  // e
+	Pending                  // as the overlay showed it: known where it is still pending, else ErrSettled. Never logged
 )
 
 // Base is what the caller last heard of a stored object: the version that an

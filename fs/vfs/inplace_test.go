@@ -40,8 +40,8 @@ func wantNames(t *testing.T, e *env, when, dir string, want ...string) {
 type heldEnv struct {
 	*env
 
-	puts, deletes gate
-	told          chan string // events as "kind key"
+	puts, copies, deletes gate
+	told                  chan string // events as "kind key"
 }
 
 // gate holds requests of some kinds up.
@@ -79,7 +79,8 @@ func newHeldEnv(t tb) *heldEnv {
 		wrap: func(s store.Store) store.Store {
 			if h.puts.Store == nil {
 				h.deletes = gate{faultstore.New(s), []string{op.Delete, op.DeleteMany}}
-				h.puts = gate{faultstore.New(h.deletes), []string{op.Put}}
+				h.copies = gate{faultstore.New(h.deletes), []string{op.Copy}}
+				h.puts = gate{faultstore.New(h.copies), []string{op.Put}}
 			}
 			return h.puts
 		},
@@ -96,6 +97,7 @@ func newHeldEnv(t tb) *heldEnv {
 func (h *heldEnv) end(t tb) {
 	t.Helper()
 	h.puts.open()
+	h.copies.open()
 	h.deletes.open()
 	h.close(t)
 }
