@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3levelfs/s3levelfs/store/faultstore"
+	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
@@ -95,4 +97,25 @@ func TestFoundPendingAndSettled(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRenameOntoWhatIsBeingMoved: a rename that has waited for the copy of another one onto its new name knows what that has left there: it
+// goes when the file is renamed once more, also after a crash.
+func TestRenameOntoWhatIsBeingMoved(t *testing.T) {
+	runCells(t, []cell{{name: "kill", state: func(c *cellRig) {
+		inClean(c)
+		c.h = c.edit(key("f")) // its file goes along with the name
+		c.faults.Add(faultstore.Rule{Op: op.Copy, Fault: faultstore.Stall()})
+		c.startRename("f", "k2")
+	}, event: func(c *cellRig) {
+		s := c.create(key("s"))
+		c.writeAt(s, "source", 0)
+		c.renames("s", "k2", absent(), pendingBase())
+		c.faults.Release()
+		check(c.t, <-c.rename)
+		c.rename = nil
+		check(c.t, c.u.Rename(c.t.Context(), key("k2"), key("g"), pendingBase(), absent(), false))
+		c.close(s)
+		c.killed()
+	}, want: files{"g": "source"}}})
 }
