@@ -82,7 +82,7 @@ func (u *Uploader) SetHeaders(_ context.Context, key string, base Base, h store.
 		u.mu.Unlock()
 		return fmt.Errorf("set headers %q: %w", key, err)
 	}
-	top := u.fold.queues[key].top()
+	top := u.fold.queues[key].named()
 	if top != nil && !top.makes(key) || top == nil && base.State == Absent {
 		u.mu.Unlock()
 		return &store.Error{Op: "set headers", Key: key, Kind: store.ErrNotExist}

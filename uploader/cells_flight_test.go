@@ -194,7 +194,8 @@ func deeds() []deed {
 		twice(writes("f"), unlinks("f")), twice(writes("f"), writes("f")), opensAndCarries("f", "g"), twice(writes("f"), opensAndCarries("f", "g")),
 		twice(empties("f"), replaces("f")), twice(replaces("f"), unlinks("f")),
 		unlinks("k2"), carries("k2", "g"), carries("k2", "f"), twice(unlinks("k2"), writes("k2")), twice(unlinks("k2"), makesDirectory("k2")),
-		{"write k2", "k2", writes("k2").do, writes("k2").then}, {"replace k2", "k2", replaces("k2").do, replaces("k2").then},
+		{"write k2", "k2", writes("k2").do, writes("k2").then},
+		{"replace k2", "k2", replaces("k2").do, replaces("k2").then},
 		twice(unlinks("k2"), twice(writes("f"), carries("f", "k2"))), twice(carries("k2", "g"), writes("k2")),
 	}
 }

@@ -40,8 +40,7 @@ func (u *Uploader) lookup(key string) (Info, bool) {
 
 // lookupFile is the entry of the object at key.
 func (u *Uploader) lookupFile(key string) (Info, bool) {
-	q := u.fold.queues[key]
-	o := q.top()
+	o := u.fold.queues[key].named()
 	if o == nil {
 		return Info{}, false
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 )
@@ -122,4 +123,41 @@ func TestChmodThatACommitOvertakes(t *testing.T) {
 	if a := mustLookup(t, e.env, "private/f"); a.Mode&0o777 != mode {
 		t.Errorf("mode %o", a.Mode)
 	}
+}
+
+// TestReplacedFileWhileARenameIsCarriedOn: a rename of a stored file over one that was not stored yet is interrupted by a crash. From then on the
+// name is that of the file that was renamed, with its size and its bytes; what is done to it is not done to the one that is replaced.
+func TestReplacedFileWhileARenameIsCarriedOn(t *testing.T) {
+	e := newHeldEnv(t)
+	defer e.end(t)
+	writeFile(t, e.fs, "private/a", []byte("the bytes of the file that is renamed"))
+	e.drain(t)
+	e.puts.shut("private/*/b")
+	e.copies.shut("")
+	writeFile(t, e.fs, "private/b", []byte("replaced"))
+	renamed := make(chan error, 1)
+	go func() { renamed <- e.fs.Rename(bg(), "private/a", "private/b", 0) }()
+	e.copies.reached()
+	e.stop(t, true)
+	if err := <-renamed; err == nil {
+		t.Fatal("the rename has ended")
+	}
+	e.start(t)
+	e.copies.reached()
+	wantFile(t, e.env, "private/b", "the bytes of the file that is renamed")
+	wantNames(t, e.env, "while it is copied", "private", "b")
+	if a := mustLookup(t, e.env, "private/b"); a.Size != int64(len("the bytes of the file that is renamed")) {
+		t.Errorf("size %d", a.Size)
+	}
+	mode := uint32(0o600)
+	_, err := e.fs.SetAttr(t.Context(), vfs.Ref{Path: "private/b"}, vfs.SetAttr{Mode: &mode})
+	must(t, err)
+	e.copies.open()
+	e.puts.open()
+	e.drain(t)
+	wantFile(t, e.env, "private/b", "the bytes of the file that is renamed")
+	if a := mustLookup(t, e.env, "private/b"); a.Mode&0o777 != mode {
+		t.Errorf("mode %o", a.Mode)
+	}
+	wantBucket(t, e.env, map[string]string{"private/" + ownID + "/b": "the bytes of the file that is renamed"})
 }
