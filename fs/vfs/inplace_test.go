@@ -229,3 +229,30 @@ func TestOldNameOfARenamedDirectoryGoes(t *testing.T) {
 	_, err := e.fs.Mkdir(t.Context(), "public/a", 0o755)
 	must(t, err)
 }
+
+// TestRenameOfADirectoryWhoseMarkerIsStoredMeanwhile: an empty directory goes along also when its marker is stored after the
+// listing that the rename goes by.
+func TestRenameOfADirectoryWhoseMarkerIsStoredMeanwhile(t *testing.T) {
+	e := newHeldEnv(t)
+	defer e.end(t)
+	writeFile(t, e.fs, "public/d/b", nil)
+	e.drain(t)
+	storedLate := func(dir, from, to string) {
+		e.puts.shut(dir + "/")
+		_, err := e.fs.Mkdir(t.Context(), dir, 0o755)
+		must(t, err)
+		e.puts.reached()
+		e.copies.Add(faultstore.Rule{Op: op.List, Key: from + "/", Fault: faultstore.Applied(faultstore.Do("commit", func() {
+			e.puts.open()
+			e.await("committed " + dir + "/")
+		}))})
+		must(t, e.fs.Rename(t.Context(), from, to, 0))
+		e.drain(t)
+		e.age(t)
+	}
+	storedLate("public/d/c", "public/d", "public/e")
+	wantNames(t, e.env, "one in it", "public/e", "b", "c/")
+	wantNames(t, e.env, "one in it", "public", "e/")
+	storedLate("public/f", "public/f", "public/g")
+	wantNames(t, e.env, "itself", "public", "e/", "g/")
+}

@@ -248,6 +248,9 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	}
 	from, to := src.DirPrefix(), dst.DirPrefix()
 	before, born := v.pendingBelow(from), v.up.LastOp()
+	if own, _ := v.up.Lookup(src.Key); own.Marker {
+		before[from] = 0
+	}
 	var entries []uploader.DirEntry
 	for obj, err := range v.listing.Walk(ctx, from) {
 		if err != nil {
@@ -273,12 +276,15 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	return nil
 }
 
-// pendingBelow gives the files that are pending below a directory, with their sizes.
+// pendingBelow gives the files and directories' markers that are pending below a directory, by key, with their sizes.
 func (v *FS) pendingBelow(dir string) map[string]int64 {
 	files := make(map[string]int64)
 	for _, info := range v.up.Children(dir) {
 		if info.Kind == uploader.KindFile && !settled(info) && info.State != uploader.StateMoving {
 			files[info.Key] = info.Size
+		}
+		if info.Kind == uploader.KindDir && info.Marker {
+			files[info.Key+"/"] = 0
 		}
 		if below := info.Key + "/"; v.up.Has(below) {
 			maps.Copy(files, v.pendingBelow(below))
