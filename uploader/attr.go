@@ -77,7 +77,12 @@ func (g *generation) setHeaders(h store.Headers) {
 // the change is logged; with a pending generation it amends that.
 func (u *Uploader) SetHeaders(_ context.Context, key string, base Base, h store.Headers) error {
 	u.mu.Lock()
-	top := u.fold.queues[key].top()
+	base, err := u.found(key, base)
+	if err != nil {
+		u.mu.Unlock()
+		return fmt.Errorf("set headers %q: %w", key, err)
+	}
+	top := u.fold.queues[key].named()
 	if top != nil && !top.makes(key) || top == nil && base.State == Absent {
 		u.mu.Unlock()
 		return &store.Error{Op: "set headers", Key: key, Kind: store.ErrNotExist}
@@ -91,7 +96,6 @@ func (u *Uploader) SetHeaders(_ context.Context, key string, base Base, h store.
 		return f.SetHeaders(h)
 	}
 	defer u.mu.Unlock()
-	var err error
 	switch {
 	case top != nil && (top.kind == opAttr || top.kind == opMarker) && top.idle():
 		r := top.record(spool.TypeSetAttr)

@@ -204,12 +204,13 @@ func headersAct(name, value string) act {
 	}
 }
 
+func mkdirAct(name string) act {
+	return act{"mkdir " + name, func(c *script) error { return c.u.Mkdir(bg, key(name), store.Headers{}) }, func(v view) { v[key(name)+"/"] = "" }}
+}
+
 func directoryActs() []act {
-	mkdir := func(name string) act {
-		return act{"mkdir " + name, func(c *script) error { return c.u.Mkdir(bg, key(name), store.Headers{}) }, func(v view) { v[key(name)+"/"] = "" }}
-	}
 	return []act{
-		mkdir("m"), mkdir("n"), pause(time.Second), mkdir("w"),
+		mkdirAct("m"), mkdirAct("n"), pause(time.Second), mkdirAct("w"),
 		{"rename w v", func(c *script) error { return c.directoryMoved(key("w"), key("v")) }, func(v view) { delete(v, key("w/")); v[key("v/")] = "" }},
 		{"rmdir m", func(c *script) error { return c.u.Rmdir(bg, key("m"), c.stored(key("m/"))) }, func(v view) { delete(v, key("m/")) }},
 		putAct("r/z", "z1"),

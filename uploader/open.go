@@ -26,6 +26,11 @@ func (u *Uploader) Open(ctx context.Context, key string, o OpenOptions) (*File, 
 			return nil, fmt.Errorf("open %q: %w", key, err)
 		}
 	}
+	base, err := u.found(key, o.Base)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", key, err)
+	}
+	o.Base = base
 	f, err := u.fileToWrite(key, o)
 	if err != nil {
 		return nil, err

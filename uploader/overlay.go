@@ -30,21 +30,17 @@ func (u *Uploader) Lookup(key string) (i Info, ok bool) {
 func (u *Uploader) lookup(key string) (Info, bool) {
 	file, hasFile := u.lookupFile(key)
 	dir, hasDir := u.lookupDir(key)
-	if hasFile && file.Kind != KindTombstone {
-		file.Over = hasDir && dir.Kind == KindTombstone
-		return file, true
+	i := file
+	if hasDir && (!hasFile || file.Kind == KindTombstone && dir.Kind == KindDir) {
+		i = dir
 	}
-	if hasDir && (dir.Kind == KindDir || !hasFile) {
-		dir.Over = hasFile
-		return dir, true
-	}
-	return file, hasFile
+	i.FileGone, i.DirGone = hasFile && file.Kind == KindTombstone, hasDir && dir.Kind == KindTombstone
+	return i, hasFile || hasDir
 }
 
 // lookupFile is the entry of the object at key.
 func (u *Uploader) lookupFile(key string) (Info, bool) {
-	q := u.fold.queues[key]
-	o := q.top()
+	o := u.fold.queues[key].named()
 	if o == nil {
 		return Info{}, false
 	}
@@ -134,6 +130,20 @@ func (u *Uploader) Children(dir string) []Info {
 		}
 	}
 	return infos
+}
+
+// Removals lists the keys, markers with their slash, that have been removed or moved away and that the store may still have,
+// in no order.
+func (u *Uploader) Removals() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var keys []string
+	for key, q := range u.fold.queues {
+		if !q.top().makes(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // Under reports whether anything that exists is pending below a directory

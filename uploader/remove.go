@@ -50,6 +50,11 @@ func (h *Hold) keep(o *op) {
 // With o.Wait the store's answer is returned; a refused removal leaves the name.
 func (u *Uploader) Remove(ctx context.Context, key string, base Base, o RemoveOptions) error {
 	u.mu.Lock()
+	base, err := u.found(key, base)
+	if err != nil {
+		u.mu.Unlock()
+		return fmt.Errorf("remove %q: %w", key, err)
+	}
 	exists, pending := u.existsIn(key)
 	f := u.files[key]
 	if f == nil && pending && !exists || f == nil && !pending && base.State == Absent {

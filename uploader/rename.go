@@ -22,12 +22,18 @@ const moveWait = 10 * time.Minute
 func (u *Uploader) Rename(ctx context.Context, from, to string, fromBase, toBase Base, noReplace bool) error {
 	u.mu.Lock()
 	waited, err := u.settleMoves(ctx, from, to, noReplace)
+	if err == nil {
+		fromBase, err = u.found(from, fromBase)
+	}
+	if waited {
+		toBase = Base{State: Pending} // the caller has found the move, or what was before it
+	}
+	if err == nil {
+		toBase, err = u.found(to, toBase)
+	}
 	if err != nil {
 		u.mu.Unlock()
 		return fmt.Errorf("rename %q to %q: %w", from, to, err)
-	}
-	if waited {
-		toBase = Base{}
 	}
 	exists, pending := u.existsIn(from)
 	if f := u.files[from]; f != nil && f.top != nil && !pending {

@@ -2,6 +2,7 @@ package uploader
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/s3levelfs/s3levelfs/store"
@@ -133,6 +134,17 @@ func (q queue) top() *op {
 		return nil
 	}
 	return q[len(q)-1]
+}
+
+// named is the last operation of the file that has the name: what stands behind a move and goes when that has been copied is another
+// file's, of which only its handles know.
+func (q queue) named() *op {
+	for _, o := range slices.Backward(q) {
+		if !o.is(flagReplaced) {
+			return o
+		}
+	}
+	return q.top()
 }
 
 // keys are the queues in which the operation holds a place.

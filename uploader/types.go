@@ -14,6 +14,7 @@ const (
 	Unknown BaseState = iota // ?: a HEAD decides before the first write where allowed
 	Absent                   // ∅
 	Present                  // e
+	Pending                  // as the overlay showed it: known where it is still pending, else ErrSettled. Never logged
 )
 
 // Base is what the caller last heard of a stored object: the version that an
@@ -80,12 +81,15 @@ type Info struct {
 	ModTime time.Time
 	Headers store.Headers
 	Marker  bool    // KindDir: its marker or the marker's headers are pending, not just entries below
-	Over    bool    // what is of the same name and the other kind, file or directory, has been removed or moved away, which the store does not know yet
 	Gen     string  // id of the topmost generation, KindFile only
 	Source  Version // StateMoving: where the bytes are until the copy is done
 	Base    Base    // what the store has at Key, as far as known
 	Writers int     // open write handles
 	Err     error   // last failure of it, nil if none
+
+	// What has been removed or moved away, which the store does not know yet: the object of the name, and the
+	// directory's marker. Of one name it may be both, or one of them in the place of the other.
+	FileGone, DirGone bool
 }
 
 // EventKind tells Events apart.

@@ -20,6 +20,9 @@ var (
 	ErrBaseLost = errors.New("the version that the file was opened on is gone")
 	// ErrConflict: OnConflict is Fail and the object was changed meanwhile.
 	ErrConflict = errors.New("object was changed by somebody else")
+	// ErrSettled: what was found pending at a key (a Base that is Pending) has been stored or removed since. Nothing has been done;
+	// who looks again knows what is there now.
+	ErrSettled = errors.New("what was pending has come to its end meanwhile")
 	// ErrClosed: the uploader is closing.
 	ErrClosed = errors.New("uploader is closed")
 )

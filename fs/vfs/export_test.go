@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"syscall"
+
+	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
 // Settle waits until the events of everything that this mount changed have been taken in.
@@ -47,4 +50,40 @@ func (h *Handle) SizeLate(meanwhile func()) (size int64) {
 		size = s.length()
 	})
 	return size
+}
+
+// UnlinkLate is an unlink that is held up between finding the file and removing it.
+func (v *FS) UnlinkLate(ctx context.Context, path string, meanwhile func()) error {
+	n, err := v.find(ctx, "unlink", path)
+	if err != nil {
+		return err
+	}
+	meanwhile()
+	if err := v.unlink(ctx, &n); !errors.Is(err, uploader.ErrSettled) {
+		return err
+	}
+	return v.Unlink(ctx, path)
+}
+
+// RenameLate is a rename that is held up between finding both names and moving the file.
+func (v *FS) RenameLate(ctx context.Context, from, to string, meanwhile func()) error {
+	m, err := v.planMove(ctx, from, to, false)
+	if err != nil {
+		return err
+	}
+	meanwhile()
+	if err := v.rename(ctx, m, false); !errors.Is(err, uploader.ErrSettled) {
+		return err
+	}
+	return v.Rename(ctx, from, to, 0)
+}
+
+// ChmodLate is a chmod that is held up between finding the file and changing it.
+func (v *FS) ChmodLate(ctx context.Context, path string, mode uint32, meanwhile func()) error {
+	n, err := v.find(ctx, "setattr", path)
+	if err != nil {
+		return err
+	}
+	meanwhile()
+	return v.change(ctx, &n, func(h *store.Headers) error { return v.encode(SetAttr{Mode: &mode}, h, &n) })
 }

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,25 +103,19 @@ func New(d Deps, cfg Config) (*FS, error) {
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),
 		first: make(map[string]levelSeen), ended: make(map[string]bool), leftover: make(map[string]struct{}),
 	}
-	for _, l := range d.Policy.LevelPrefixes() {
-		v.findLeftovers(l.Prefix)
-	}
+	v.findLeftovers()
 	return v, nil
 }
 
-// findLeftovers notes the removals that an earlier mount left in the spool below a directory.
+// findLeftovers notes the removals that an earlier mount left in the spool.
 // Nothing is sent before Uploader.Start, so that no event can have come yet.
-func (v *FS) findLeftovers(dir string) {
-	for _, info := range v.up.Children(dir) {
-		if fileGone(&info) {
-			v.leftover[info.Key] = struct{}{}
-		}
-		below := info.Key + "/"
-		if dirEnded(&info) && !v.up.Under(below) {
-			v.ended[below] = false
-		}
-		if v.up.Has(below) {
-			v.findLeftovers(below)
+func (v *FS) findLeftovers() {
+	for _, key := range v.up.Removals() {
+		switch {
+		case !strings.HasSuffix(key, "/"):
+			v.leftover[key] = struct{}{}
+		case !v.up.Under(key):
+			v.ended[key] = false
 		}
 	}
 }

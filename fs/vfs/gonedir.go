@@ -87,24 +87,11 @@ func (v *FS) isGone(dir string) bool {
 // hidden: a directory that a listing shows has been removed here, in this mount or, as the
 // tombstone of its marker tells, in an earlier one.
 func (v *FS) hidden(info *uploader.Info, dir string) bool {
-	return v.isGone(dir) || v.overDir(info) || dirEnded(info) && !v.up.Under(dir)
+	return v.isGone(dir) || info != nil && info.DirGone && !v.up.Under(dir)
 }
 
 // fileGone: the overlay has a tombstone of the object.
-func fileGone(info *uploader.Info) bool {
-	return info != nil && info.Kind == uploader.KindTombstone && info.State != uploader.StateClean
-}
-
-// overDir: a directory of the file's name is being removed, and there is nothing new in it.
-func (v *FS) overDir(info *uploader.Info) bool {
-	return info != nil && info.Over && info.Kind != uploader.KindDir && !v.up.Under(info.Key+"/")
-}
-
-// dirEnded: the overlay has a tombstone of the directory's marker. The uploader tells no
-// state of those.
-func dirEnded(info *uploader.Info) bool {
-	return info != nil && info.Kind == uploader.KindTombstone && info.State == uploader.StateClean
-}
+func fileGone(info *uploader.Info) bool { return info != nil && info.FileGone }
 
 // dropEnded runs checkGone for the directories of a listing, and asks anew for those of which it is from before.
 func (v *FS) dropEnded(ctx context.Context, dir string, entries []listing.Entry) ([]listing.Entry, error) {

@@ -57,14 +57,14 @@ func (n *node) moving() bool {
 }
 
 // base is what an operation on the node builds on, where nothing is pending: of what
-// was pending when it was found, the uploader knows better, or it has been
-// committed meanwhile, and a HEAD has to tell.
+// was pending when it was found the uploader knows better, or it has been
+// committed meanwhile, and is found again.
 func (n *node) base() uploader.Base {
 	switch {
 	case n == nil:
 		return uploader.Base{State: uploader.Absent}
 	case n.pending(), n.moving():
-		return uploader.Base{State: uploader.Unknown}
+		return uploader.Base{State: uploader.Pending}
 	case n.obj != nil:
 		return uploader.Base{
 			State: uploader.Present, ETag: n.obj.ETag, Size: n.obj.Size,
@@ -153,7 +153,13 @@ func (v *FS) fixedUntil() time.Time { return time.Now().Add(v.cfg.AttrTTL) }
 func (v *FS) overlay(n *node) bool {
 	n.info = nil
 	info, ok := v.up.Lookup(n.target.Key)
-	if !ok || n.target.Beside || settled(info) {
+	if n.target.Beside { // the store has both: all that matters is which of them it is about to lose
+		if ok && (info.FileGone || info.DirGone) {
+			n.info = &info
+		}
+		return false
+	}
+	if !ok || settled(info) {
 		return false
 	}
 	n.info = &info

@@ -168,9 +168,12 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	if o.Base.State == uploader.Unknown {
 		o.Base = n.base()
 	}
-	f, err := v.openFileOf(ctx, n, o)
-	if err != nil {
-		return nil, err
+	f, err := v.up.Open(ctx, t.Key, o)
+	switch {
+	case errors.Is(err, uploader.ErrSettled):
+		return nil, errMoved
+	case err != nil:
+		return nil, refused(op, n.path, err)
 	}
 	info := f.Info()
 	if n.obj == nil || o.Truncate || !settled(info) {
@@ -191,22 +194,6 @@ func (v *FS) openWrite(ctx context.Context, n *node, flags uint32, o uploader.Op
 	h := newHandle(v, of, n.path, flags)
 	h.writer = f
 	return h, nil
-}
-
-// openFileOf opens the uploader's file. One that was pending when it was found is held
-// meanwhile, so that a commit in between does not make it a new one.
-func (v *FS) openFileOf(ctx context.Context, n *node, o uploader.OpenOptions) (*uploader.File, error) {
-	key := n.target.Key
-	if n.pending() && !o.Truncate {
-		held := v.up.File(key)
-		if held == nil {
-			return nil, errMoved
-		}
-		f, err := v.up.Open(ctx, key, o)
-		return f, errors.Join(refused("open", n.path, err), held.Release(ctx, false))
-	}
-	f, err := v.up.Open(ctx, key, o)
-	return f, refused("open", n.path, err)
 }
 
 // refused gives the uploader's refusals their numbers.

@@ -118,34 +118,25 @@ func (v *FS) merge(parent *node, pending []uploader.Info, entries []listing.Entr
 	for _, info := range pending {
 		name := info.Key[len(dir):]
 		e := at(name)
+		if fileGone(&info) {
+			e.file = nil
+		}
+		if v.hidden(&info, info.Key+"/") {
+			e.dir = nil
+		}
 		switch info.Kind {
 		case uploader.KindFile:
 			e.file = &node{info: &info, until: v.fixedUntil()}
 			if e.file.moving() {
 				e.file.obj = sourceOf(&info)
 			}
-			if v.overDir(&info) {
-				e.dir = nil
-			}
 		case uploader.KindDir:
 			e.dir = &node{dir: true, info: &info, until: v.fixedUntil()}
-			if info.Over { // a file of the name is being removed
-				e.file = nil
-			}
-		case uploader.KindTombstone:
-			if fileGone(&info) {
-				e.file = nil
-			}
-			if v.hidden(&info, info.Key+"/") {
-				e.dir = nil
-			}
 		case uploader.KindAttr:
 			if e.file != nil {
 				e.file.info = &info
 			}
-			if v.overDir(&info) {
-				e.dir = nil
-			}
+		case uploader.KindTombstone:
 		}
 	}
 	for name, e := range elements {

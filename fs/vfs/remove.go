@@ -13,15 +13,25 @@ import (
 // Unlink removes a file or symlink. An open file goes on working: a pending one in
 // the spool, a stored one because its delete is held back until the last close.
 func (v *FS) Unlink(ctx context.Context, path string) error {
-	const op = "unlink"
-	n, err := v.find(ctx, op, path)
-	if err != nil {
-		return err
+	for {
+		n, err := v.find(ctx, "unlink", path)
+		if err != nil {
+			return err
+		}
+		if err := v.unlink(ctx, &n); !errors.Is(err, uploader.ErrSettled) {
+			return err
+		}
 	}
+}
+
+// unlink removes what was found. ErrSettled: it has to be found again.
+func (v *FS) unlink(ctx context.Context, n *node) (err error) {
+	const op = "unlink"
+	path := n.path
 	if n.dir {
 		return fail(op, path, syscall.EISDIR)
 	}
-	if err := v.removable(op, &n); err != nil {
+	if err := v.removable(op, n); err != nil {
 		return err
 	}
 	// Who opens the file from here on opens it again, and does not find it: nobody comes too late to be kept.
@@ -54,7 +64,7 @@ func (v *FS) Unlink(ctx context.Context, path string) error {
 	if o.Wait {
 		v.removedHere(n.target)
 	}
-	v.dropName(&n)
+	v.dropName(n)
 	return nil
 }
 
@@ -174,6 +184,9 @@ func (v *FS) onlyTombstones(ctx context.Context, dir string) (bool, error) {
 // removing: a key of the store has been removed here, and the store does not know yet.
 func (v *FS) removing(key string) bool {
 	name, marker := strings.CutSuffix(key, "/")
-	info, ok := v.up.Lookup(name)
-	return ok && (fileGone(&info) || marker && dirEnded(&info))
+	info, _ := v.up.Lookup(name)
+	if marker {
+		return info.DirGone
+	}
+	return info.FileGone
 }

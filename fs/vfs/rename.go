@@ -32,17 +32,26 @@ func (v *FS) Rename(ctx context.Context, from, to string, flags uint32) error {
 	if flags&^RenameNoReplace != 0 {
 		return fail(op, from, syscall.EINVAL)
 	}
-	m, err := v.planMove(ctx, from, to, flags&RenameNoReplace != 0)
-	switch {
-	case err != nil:
-		return err
-	case from == to:
-		return nil
+	for {
+		m, err := v.planMove(ctx, from, to, flags&RenameNoReplace != 0)
+		switch {
+		case err != nil:
+			return err
+		case from == to:
+			return nil
+		}
+		if err = v.rename(ctx, m, flags&RenameNoReplace != 0); !errors.Is(err, uploader.ErrSettled) {
+			return err
+		}
 	}
+}
+
+// rename moves what was found. ErrSettled: both ends have to be found again.
+func (v *FS) rename(ctx context.Context, m *move, noReplace bool) error {
 	if m.from.dir {
 		return v.renameDir(ctx, m)
 	}
-	return v.renameFile(ctx, m, flags&RenameNoReplace != 0)
+	return v.renameFile(ctx, m, noReplace)
 }
 
 // planMove finds both ends and refuses what can not be, before anything is copied.
@@ -107,11 +116,6 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if err := v.prove(ctx, op, m.to.path, dst); err != nil {
 		return err
 	}
-	release, err := v.holdSource(ctx, m)
-	if err != nil {
-		return err
-	}
-	defer release()
 	toBase := uploader.Base{State: uploader.Absent}
 	if !dst.Grants.Any(levels.List | levels.Get) {
 		toBase.State = uploader.Unknown
@@ -132,7 +136,7 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 	if err := readers.keep(ctx); err != nil { // who has come since; the next ones wait for the end
 		return wrap(op, m.to.path, err)
 	}
-	err = v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace)
+	err := v.up.Rename(ctx, src.Key, dst.Key, m.from.base(), toBase, noReplace)
 	readers.done(err == nil)
 	if err != nil {
 		return v.renameFailed(m, err)
@@ -149,25 +153,6 @@ func (v *FS) renameFile(ctx context.Context, m *move, noReplace bool) error {
 		v.localize(of, dst.Key)
 	}
 	return nil
-}
-
-// holdSource sees to it that the uploader knows the version of a source which was pending when it was found: it
-// holds its file, or finds what has been committed meanwhile.
-func (v *FS) holdSource(ctx context.Context, m *move) (release func(), err error) {
-	for m.from.pending() {
-		if f := v.up.File(m.from.target.Key); f != nil {
-			return func() { _ = f.Release(context.WithoutCancel(ctx), false) }, nil // a read handle has nothing to seal
-		}
-		again, err := v.find(ctx, "rename", m.from.path)
-		switch {
-		case err != nil:
-			return nil, err
-		case again.dir || again.link:
-			return nil, fail("rename", m.from.path, syscall.ESTALE)
-		}
-		m.from = again
-	}
-	return func() {}, nil
 }
 
 // renameFailed gives the uploader's refusals their numbers.
@@ -263,6 +248,9 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	}
 	from, to := src.DirPrefix(), dst.DirPrefix()
 	before, born := v.pendingBelow(from), v.up.LastOp()
+	if own, _ := v.up.Lookup(src.Key); own.Marker {
+		before[from] = 0
+	}
 	var entries []uploader.DirEntry
 	for obj, err := range v.listing.Walk(ctx, from) {
 		if err != nil {
@@ -288,12 +276,15 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	return nil
 }
 
-// pendingBelow gives the files that are pending below a directory, with their sizes.
+// pendingBelow gives the files and directories' markers that are pending below a directory, by key, with their sizes.
 func (v *FS) pendingBelow(dir string) map[string]int64 {
 	files := make(map[string]int64)
 	for _, info := range v.up.Children(dir) {
 		if info.Kind == uploader.KindFile && !settled(info) && info.State != uploader.StateMoving {
 			files[info.Key] = info.Size
+		}
+		if info.Kind == uploader.KindDir && info.Marker {
+			files[info.Key+"/"] = 0
 		}
 		if below := info.Key + "/"; v.up.Has(below) {
 			maps.Copy(files, v.pendingBelow(below))

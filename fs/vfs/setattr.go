@@ -183,6 +183,20 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 	if n.dir {
 		return v.changeDir(ctx, n, edit)
 	}
+	err := v.changeFile(ctx, n, edit)
+	if !errors.Is(err, uploader.ErrSettled) {
+		return err
+	}
+	// Committed since it was found: what is stored now is changed.
+	if *n, err = v.find(ctx, op, n.path); err != nil {
+		return err
+	}
+	return v.change(ctx, n, edit)
+}
+
+// changeFile rewrites a file's headers. ErrSettled: it has to be found again.
+func (v *FS) changeFile(ctx context.Context, n *node, edit func(*store.Headers) error) error {
+	const op = "setattr"
 	h, err := v.headers(ctx, n)
 	if err != nil {
 		return err
@@ -195,24 +209,15 @@ func (v *FS) change(ctx context.Context, n *node, edit func(*store.Headers) erro
 		return nil
 	}
 	if n.pending() {
-		if f := v.up.File(n.target.Key); f != nil {
-			err := f.SetHeaders(h)
-			if committed := errors.Is(err, store.ErrNotExist); !committed {
-				return wrap(op, n.path, errors.Join(err, f.Release(ctx, false)))
-			}
-			if err := f.Release(ctx, false); err != nil {
-				return wrap(op, n.path, err)
-			}
+		f := v.up.File(n.target.Key)
+		if f == nil {
+			return uploader.ErrSettled
 		}
-		// Committed since it was found: what is stored now is changed.
-		again, err := v.find(ctx, op, n.path)
-		switch {
-		case err != nil:
-			return err
-		case again.pending() || again.obj == nil:
-			return fail(op, n.path, syscall.ESTALE)
+		err := f.SetHeaders(h)
+		if errors.Is(err, store.ErrNotExist) {
+			err = uploader.ErrSettled
 		}
-		*n = again
+		return wrap(op, n.path, errors.Join(err, f.Release(ctx, false)))
 	}
 	of := v.opened(n.target.Key)
 	if of != nil {
