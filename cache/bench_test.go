@@ -17,10 +17,30 @@ func BenchmarkCached(b *testing.B) {
 	var stream cache.Stream
 	buf := make([]byte, mib)
 	b.SetBytes(mib)
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.ReadAt(b.Context(), obj, &stream, buf, mib); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkLent is BenchmarkCached without the copy.
+func BenchmarkLent(b *testing.B) {
+	s := newFake()
+	_, obj := s.put("k", 8*mib)
+	c := cache.New(s, cache.Config{})
+	defer c.Close()
+	var stream cache.Stream
+	buf := make([]byte, mib)
+	b.SetBytes(mib)
+	b.ReportAllocs()
+	for b.Loop() {
+		l, n, err := c.Lend(b.Context(), obj, &stream, buf, mib)
+		if err != nil || l == nil || n != mib {
+			b.Fatal(l, n, err)
+		}
+		l.Done()
 	}
 }
 

@@ -165,6 +165,11 @@ func (c *Cache) Close() {
 // answer properly within 20 s — ErrCorrupt, fs.ErrClosed, or ctx's, at once, when it ends.
 // Bytes before the failing block are read: n may be > 0.
 func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off int64) (n int, err error) {
+	return c.readAt(ctx, new(request), obj, s, p, off)
+}
+
+// readAt is ReadAt; r may say how.
+func (c *Cache) readAt(ctx context.Context, r *request, obj Object, s *Stream, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read %q: offset %d: %w", obj.Key, off, fs.ErrInvalid)
 	}
@@ -178,8 +183,10 @@ func (c *Cache) ReadAt(ctx context.Context, obj Object, s *Stream, p []byte, off
 		}
 		return 0, io.EOF
 	}
-	v := c.version(obj, s)
-	return c.serve(ctx, s, v, c.plan(v, s, off, want), p, off)
+	r.lend = r.lend && want >= lendLeast
+	r.v, r.stream = c.version(obj, s), s
+	r.plan = c.plan(r.v, s, off, want)
+	return c.serve(ctx, r, p)
 }
 
 // ReadOnce reads like [Cache.ReadAt] what is not going to be read again, and may be much: it takes what is cached and
@@ -191,31 +198,30 @@ func (c *Cache) ReadOnce(ctx context.Context, obj Object, p []byte, off int64) (
 	if err := ctx.Err(); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	v := c.version(obj, nil)
-	plan := c.plan(v, nil, off, int64(len(p)))
-	plan.once = true
-	return c.serve(ctx, nil, v, plan, p, off)
+	r := request{v: c.version(obj, nil)}
+	r.plan = c.plan(r.v, nil, off, int64(len(p)))
+	r.once = true
+	return c.serve(ctx, &r, p)
 }
 
-// serve carries a plan out, by way of a stream if s is not nil.
-func (c *Cache) serve(ctx context.Context, s *Stream, v version, plan plan, p []byte, off int64) (n int, err error) {
-	var f *verifier
-	parts, err := c.partSize(ctx, v, plan)
-	if err == nil && parts == 0 {
-		f, err = c.verifying(v, plan)
+// serve carries a request's plan out.
+func (c *Cache) serve(ctx context.Context, r *request, p []byte) (n int, err error) {
+	r.pos = r.read.off
+	r.parts, err = c.partSize(ctx, r.v, r.plan)
+	if err == nil && r.parts == 0 {
+		r.verifier, err = c.verifying(r.v, r.plan)
 	}
-	if err == nil && f != nil && plan.read.end > v.size-tailSize {
-		err = c.finish(ctx, f)
+	if err == nil && r.verifier != nil && r.read.end > r.v.size-tailSize {
+		err = c.finish(ctx, r.verifier)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read %q at %d: %w", v.key, off, err)
+		return 0, fmt.Errorf("read %q at %d: %w", r.v.key, r.pos, err)
 	}
-	if parts > 0 {
-		plan = plan.byParts(v.size)
+	if r.parts > 0 {
+		r.plan = r.byParts(r.v.size)
 	}
-	r := request{v: v, plan: plan, pos: off, verifier: f, stream: s, parts: parts}
-	if n, err = c.read(ctx, &r, p); err != nil {
-		return n, fmt.Errorf("read %q at %d: %w", v.key, r.pos, err)
+	if n, err = c.read(ctx, r, p); err != nil {
+		return n, fmt.Errorf("read %q at %d: %w", r.v.key, r.pos, err)
 	}
 	c.count.served.Add(int64(n))
 	if n < len(p) {
@@ -240,7 +246,12 @@ func (c *Cache) read(ctx context.Context, r *request, p []byte) (n int, err erro
 			r.claim = claim
 			continue
 		}
-		if err = c.copyParts(ctx, r, parts, p); errors.Is(err, errLayout) && c.relay(r) {
+		if r.lend && r.covers(parts) {
+			err = c.lendParts(ctx, r, parts)
+		} else {
+			err = c.copyParts(ctx, r, parts, p)
+		}
+		if errors.Is(err, errLayout) && c.relay(r) {
 			continue
 		}
 		if err != nil {

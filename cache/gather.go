@@ -18,6 +18,8 @@ type request struct {
 
 	verifier *verifier // of the version; nil = none
 	stream   *Stream   // by which it reads; nil = none
+	lend     bool      // its bytes may be lent
+	loan     *Loan     // that they have been; nil = they were copied
 	parts    int64     // size of the parts by which it is fetched; 0 = not by parts
 	relaid   int       // how often the parts lay elsewhere
 }

@@ -73,16 +73,23 @@ func (f *file) with(op string, run func(*vfs.Handle) error) syscall.Errno {
 	return 0
 }
 
-// Read fills dest, less at the end of the file.
+// Read gives len(dest) bytes, less at the end of the file, in dest or from where they lie.
 func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	if errno := f.lately(off); errno != 0 {
 		return nil, errno
 	}
 	ctx, release := patient(ctx)
 	defer release()
-	var got int
-	errno := f.with("read", func(h *vfs.Handle) (err error) {
-		got, err = h.ReadAt(ctx, dest, off)
+	var (
+		lent loan
+		got  int
+	)
+	errno := f.with("read", func(h *vfs.Handle) error {
+		l, n, err := h.Lend(ctx, dest, off)
+		if l != nil {
+			lent = l
+		}
+		got = n
 		if h.Resized() {
 			f.forgetSize()
 		}
@@ -95,6 +102,9 @@ func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResul
 	default:
 		f.failed.Store(&failure{off, off + int64(len(dest)), errno, time.Now().Add(failureTime)})
 		return nil, errno
+	}
+	if lent != nil {
+		return &lentReply{loan: lent, size: got}, 0
 	}
 	return fuse.ReadResultData(dest[:got]), 0
 }

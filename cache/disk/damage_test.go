@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/s3levelfs/s3levelfs/cache/disk"
 )
@@ -101,7 +102,9 @@ func TestCutAnywhere(t *testing.T) {
 }
 
 // TestHeadersFlipped damages each byte of the headers and of the index.
-func TestHeadersFlipped(t *testing.T) {
+func TestHeadersFlipped(t *testing.T) { synctest.Test(t, headersFlipped) }
+
+func headersFlipped(t *testing.T) {
 	all := objects(3, 10)
 	for _, clean := range []bool{true, false} {
 		cfg := config(fastDir(t))

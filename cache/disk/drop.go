@@ -16,7 +16,7 @@ func (d *Store) Drop(v Version, size, from, to int64) {
 
 func (d *Store) dropUnits(v Version, first, last int64, page bool) {
 	where := map[*segment][]int64{}
-	var waiting []Block
+	var left []waiting
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -35,11 +35,11 @@ func (d *Store) dropUnits(v Version, first, last int64, page bool) {
 		where[s] = append(where[s], int64(s.recs[p.n].off))
 		delete(d.index, id)
 	}
-	hit := func(b Block) bool { return b.Version == v && b.Page == page && b.Index >= first && b.Index < last }
+	hit := func(b waiting) bool { return b.Version == v && b.Page == page && b.Index >= first && b.Index < last }
 	kept := d.queue.blocks[:0:0]
 	for _, b := range d.queue.blocks {
 		if hit(b) {
-			waiting = append(waiting, b)
+			left = append(left, b)
 			d.queue.bytes -= int64(len(b.Data))
 		} else {
 			kept = append(kept, b)
@@ -55,7 +55,7 @@ func (d *Store) dropUnits(v Version, first, last int64, page bool) {
 		}
 	}
 	d.mu.Unlock()
-	for _, b := range waiting {
+	for _, b := range left {
 		b.Done()
 	}
 	for s, offs := range where {

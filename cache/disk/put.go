@@ -11,137 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Block is a unit that is to be kept.
-type Block struct {
-	Version Version
-	Index   int64 // of the unit in the object
-	Page    bool
-	Data    []byte // must not change until Done is called
-	Done    func() // called once, from the writer's goroutine; not where Put returns false
-}
-
-// queue is what waits to be written. Store.mu guards it.
-type queue struct {
-	blocks []Block
-	bytes  int64
-	slow   bool            // somebody has waited in vain; until half of it is written nobody waits
-	moved  chan struct{}   // closed and replaced when some of it is taken out
-	more   chan struct{}   // has an element when something was put in
-	batch  []Block         // that is being written
-	barred map[uint64]bool // units of it that were dropped meanwhile
-}
-
-const (
-	// maxBatch bounds what is written at once, in bytes and in blocks: two buffers each.
-	maxBatch       = 2 << 20
-	maxBatchBlocks = maxVec / 2
-	// pause is how long nothing is written after the disk has refused.
-	pause = 30 * time.Second
-)
-
-// Put hands a block over to be written. Where the queue is full it waits for as long as patience says, which it shortens by that
-// (nil = not at all). It returns false when the block is not taken.
-func (d *Store) Put(b Block, patience *time.Duration) bool {
-	n := int64(len(b.Data))
-	if n == 0 || n > BlockSize {
-		return false
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for !d.closed && d.queue.bytes+n > d.cfg.Queue {
-		if patience == nil || *patience <= 0 || d.queue.slow || d.stats.Full != "" {
-			d.stats.Dropped++
-			return false
-		}
-		d.await(patience)
-	}
-	if d.closed {
-		return false
-	}
-	d.queue.blocks = append(d.queue.blocks, b)
-	d.queue.bytes += n
-	d.wake()
-	return true
-}
-
-// await waits until something is taken out of the queue. Store.mu is held, but not meanwhile.
-func (d *Store) await(patience *time.Duration) {
-	moved, began := d.queue.moved, time.Now()
-	d.mu.Unlock()
-	t := time.NewTimer(*patience)
-	select {
-	case <-moved:
-	case <-t.C:
-	}
-	t.Stop()
-	d.mu.Lock()
-	if *patience -= time.Since(began); *patience <= 0 {
-		d.queue.slow = true
-	}
-}
-
-// wake tells the writer that there is something to do. Store.mu is held.
-func (d *Store) wake() {
-	select {
-	case d.queue.more <- struct{}{}:
-	default:
-	}
-}
-
-// run is the writer.
-func (d *Store) run() {
-	for range d.queue.more {
-		for {
-			batch := d.take()
-			if len(batch) == 0 {
-				break
-			}
-			d.keep(batch)
-			d.taken(batch)
-		}
-		d.mu.Lock()
-		closed := d.closed
-		d.mu.Unlock()
-		if closed {
-			return
-		}
-	}
-}
-
-// take gives what is written next. It stays in the queue's account until it is.
-func (d *Store) take() []Block {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n, bytes := 0, 0
-	for n < len(d.queue.blocks) && n < maxBatchBlocks && bytes < int(min(maxBatch, d.cfg.segmentSize()/2)) {
-		bytes += len(d.queue.blocks[n].Data)
-		n++
-	}
-	batch := d.queue.blocks[:n:n]
-	if d.queue.blocks = d.queue.blocks[n:]; len(d.queue.blocks) == 0 {
-		d.queue.blocks = nil
-	}
-	d.queue.batch = batch
-	return batch
-}
-
-// taken takes a batch, which was written or dropped, out of the account.
-func (d *Store) taken(batch []Block) {
-	for _, b := range batch {
-		b.Done()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.queue.batch, d.queue.barred = nil, nil
-	for _, b := range batch {
-		d.queue.bytes -= int64(len(b.Data))
-	}
-	if d.queue.bytes <= d.cfg.Queue/2 {
-		d.queue.slow = false
-	}
-	close(d.queue.moved)
-	d.queue.moved = make(chan struct{})
-}
+// pause is how long nothing is written after the disk has refused.
+const pause = 30 * time.Second
 
 // record is what is to be written of a unit.
 type record struct {
@@ -151,12 +22,11 @@ type record struct {
 }
 
 // keep writes a batch, without what is there already.
-func (d *Store) keep(batch []Block) {
+func (d *Store) keep(batch []waiting) {
 	records := make([]record, 0, len(batch))
 	for _, b := range d.unknown(batch) {
 		records = append(records, record{
-			id: unitID(b.Version, b.Index, b.Page), data: b.Data,
-			header: headOf(b.Version, b.Index, b.Page, b.Data),
+			id: unitID(b.Version, b.Index, b.Page), header: b.header, data: b.Data,
 		})
 	}
 	if len(records) == 0 {
@@ -194,10 +64,10 @@ func (d *Store) account(records []record, n int, err error) {
 }
 
 // unknown leaves out of a batch what is there already. That was fetched again, so it counts as used.
-func (d *Store) unknown(batch []Block) []Block {
+func (d *Store) unknown(batch []waiting) []waiting {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	blocks := make([]Block, 0, len(batch))
+	blocks := make([]waiting, 0, len(batch))
 	for _, b := range batch {
 		if _, known := d.find(b.Version, b.Index, b.Page, len(b.Data)); known != nil {
 			known.used = d.order[len(d.order)-1]

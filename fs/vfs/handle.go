@@ -65,33 +65,71 @@ func (h *Handle) KeepCache() bool { return true }
 // ReadAt reads like pread(2): n < len(p) with a nil error means end of file. A
 // version that is gone gives ESTALE, unless nobody has got a byte of it yet by this
 // inode: then the reader goes on with the newer one.
-func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+	err = h.read(ctx, func(s source) (int, error) {
+		n, err = s.read(ctx, h.fs.cache, &h.stream, p, off)
+		return n, err
+	}, func() {})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Lend is ReadAt for who only looks at the bytes. Those that lie in the cache are not copied then: p is left alone, and l has the n
+// bytes until its Done, which the caller owes. nil = they are in p.
+func (h *Handle) Lend(ctx context.Context, p []byte, off int64) (l *cache.Loan, n int, err error) {
+	err = h.read(ctx, func(s source) (int, error) {
+		l, n, err = s.lend(ctx, h.fs.cache, &h.stream, p, off)
+		return n, err
+	}, func() {
+		if l != nil {
+			l.Done()
+		}
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return l, n, nil
+}
+
+// read reads from where the file's bytes are, by from. What is not of the version that the reader gets is given to drop, and read again.
+func (h *Handle) read(ctx context.Context, from func(source) (int, error), drop func()) error {
 	if !h.Readable() {
-		return 0, fail("read", h.path, syscall.EBADF)
+		return fail("read", h.path, syscall.EBADF)
 	}
 	for tries := 0; ; tries++ {
 		s := h.of.source()
-		n, err := s.read(ctx, h.fs.cache, &h.stream, p, off)
+		n, err := from(s)
 		switch {
 		case err == nil, err == io.EOF: //nolint:errorlint // a failure whose cause is an EOF is not the file's end
-			switch {
-			case s.local != nil && h.of.source().differs(s):
-				continue // the uploader may have forgotten the file meanwhile, with its bytes
-			case n > 0 && s.stored() && !h.of.returning(s.obj):
-				continue // pinned to a newer version meanwhile: what was read is not of it
-			case n > 0:
-				h.of.served.Store(true)
+			if !h.answers(s, n) {
+				drop()
+				continue
 			}
 			if n > 0 && s.stored() && !h.seen.Swap(true) {
 				h.fs.readSibling(h)
 			}
-			return n, nil
+			return nil
 		// Bytes in front of a failure are not returned: the kernel takes a short
 		// answer for the file's end and would keep zeros behind it.
 		case tries > 2 || !h.recover(ctx, s, err):
-			return 0, h.readError(ctx, err)
+			return h.readError(ctx, err)
 		}
 	}
+}
+
+// answers tells whether the n bytes that s had are still the file's, and notes that they go to the reader.
+func (h *Handle) answers(s source, n int) bool {
+	switch {
+	case s.local != nil && h.of.source().differs(s):
+		return false // the uploader may have forgotten the file meanwhile, with its bytes
+	case n > 0 && s.stored() && !h.of.returning(s.obj):
+		return false // pinned to a newer version meanwhile: what was read is not of it
+	case n > 0:
+		h.of.served.Store(true)
+	}
+	return true
 }
 
 // recover tells whether a failed read is worth another try: the file's source

@@ -114,8 +114,21 @@ func (s source) read(ctx context.Context, c *cache.Cache, stream *cache.Stream, 
 	case s.local != nil:
 		return s.local.ReadAt(ctx, p, off)
 	}
-	version := cache.Object{Key: s.obj.Key, ETag: s.obj.ETag, Size: s.obj.Size, ModTime: s.obj.LastModified}
-	return c.ReadAt(ctx, version, stream, p, off)
+	return c.ReadAt(ctx, s.version(), stream, p, off)
+}
+
+// lend is read, or a loan of the cache's in the place of p's bytes.
+func (s source) lend(ctx context.Context, c *cache.Cache, stream *cache.Stream, p []byte, off int64) (*cache.Loan, int, error) {
+	if s.stored() {
+		return c.Lend(ctx, s.version(), stream, p, off)
+	}
+	n, err := s.read(ctx, c, stream, p, off)
+	return nil, n, err
+}
+
+// version is the stored version for the cache.
+func (s source) version() cache.Object {
+	return cache.Object{Key: s.obj.Key, ETag: s.obj.ETag, Size: s.obj.Size, ModTime: s.obj.LastModified}
 }
 
 // attach moves the handles to the uploader's file, whose read handle passes
