@@ -74,11 +74,18 @@ func (c *cellRig) flying() {
 
 // renames begins a rename; heal waits for it.
 func (c *cellRig) renames(from, to string, fromBase, toBase uploader.Base) {
+	c.begins(func(u *uploader.Uploader) error {
+		return u.Rename(context.Background(), key(from), key(to), fromBase, toBase, false)
+	})
+}
+
+// begins begins what heal waits for.
+func (c *cellRig) begins(rename func(*uploader.Uploader) error) {
 	before, u := c.rename, c.u
 	outcome := make(chan error, 1)
 	c.rename = outcome
 	go func() {
-		err := u.Rename(context.Background(), key(from), key(to), fromBase, toBase, false)
+		err := rename(u)
 		if before != nil {
 			err = errors.Join(err, <-before)
 		}
@@ -113,9 +120,9 @@ type deed struct {
 	then        func(files)
 }
 
-// base of a name as package vfs finds it.
-func (c *cellRig) found(name string) uploader.Base {
-	switch i, ok := c.u.Lookup(key(name)); {
+// found is the base of a name as package vfs finds it.
+func (c *cellRig) found(u *uploader.Uploader, name string) uploader.Base {
+	switch i, ok := u.Lookup(key(name)); {
 	case !ok:
 		return c.stored(key(name))
 	case i.Kind == uploader.KindTombstone || i.FileGone:
@@ -124,9 +131,27 @@ func (c *cellRig) found(name string) uploader.Base {
 	return pendingBase()
 }
 
-func (c *cellRig) opened(name string) *uploader.File {
-	f, err := c.u.Open(context.Background(), key(name), uploader.OpenOptions{Base: c.found(name), Truncate: true})
-	check(c.t, err)
+// again does what it is given as often as what was found has come to its end meanwhile, as package vfs does.
+func again(do func() error) error {
+	for {
+		if err := do(); !errors.Is(err, uploader.ErrSettled) {
+			return err
+		}
+	}
+}
+
+// moves is a rename of what is found.
+func (c *cellRig) moves(u *uploader.Uploader, from, to string) error {
+	return again(func() error {
+		return u.Rename(context.Background(), key(from), key(to), c.found(u, from), c.found(u, to), false)
+	})
+}
+
+func (c *cellRig) opened(name string) (f *uploader.File) {
+	check(c.t, again(func() (err error) {
+		f, err = c.u.Open(context.Background(), key(name), uploader.OpenOptions{Base: c.found(c.u, name), Truncate: true})
+		return err
+	}))
 	return f
 }
 
@@ -144,27 +169,29 @@ func empties(name string) deed {
 
 func unlinks(name string) deed {
 	return deed{"unlink " + name, name, func(c *cellRig) {
-		check(c.t, c.u.Remove(context.Background(), key(name), c.found(name), uploader.RemoveOptions{}))
+		check(c.t, again(func() error {
+			return c.u.Remove(context.Background(), key(name), c.found(c.u, name), uploader.RemoveOptions{})
+		}))
 	}, func(v files) { delete(v, name) }}
 }
 
 func replaces(name string) deed {
 	return deed{"rename a closed file to " + name, "", func(c *cellRig) {
 		c.put(key("s"), "source")
-		check(c.t, c.u.Rename(context.Background(), key("s"), key(name), c.found("s"), c.found(name), false))
+		check(c.t, c.moves(c.u, "s", name))
 	}, func(v files) { v[name] = "source" }}
 }
 
 func replacesStored(name string) deed {
 	return deed{"rename a stored file to " + name, "", func(c *cellRig) {
 		c.mem.PutString(key("s"), "source")
-		c.renames("s", name, c.stored(key("s")), c.found(name))
+		c.begins(func(u *uploader.Uploader) error { return c.moves(u, "s", name) })
 	}, func(v files) { v[name] = "source" }}
 }
 
 func carries(from, to string) deed {
 	return deed{"rename " + from + " to " + to, from, func(c *cellRig) {
-		c.renames(from, to, c.found(from), c.found(to))
+		c.begins(func(u *uploader.Uploader) error { return c.moves(u, from, to) })
 	}, func(v files) { v[to] = v[from]; delete(v, from) }}
 }
 
@@ -172,7 +199,7 @@ func carries(from, to string) deed {
 func opensAndCarries(from, to string) deed {
 	return deed{"rename " + from + " to " + to + " while it is written", "", func(c *cellRig) {
 		f := c.opened(from)
-		check(c.t, c.u.Rename(context.Background(), key(from), key(to), pendingBase(), c.found(to), false))
+		check(c.t, c.moves(c.u, from, to))
 		c.writeAt(f, "new", 0)
 		c.close(f)
 	}, func(v files) { v[to] = "new"; delete(v, from) }}
