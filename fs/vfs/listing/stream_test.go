@@ -30,6 +30,7 @@ func TestFirstEntriesAfterOnePage(t *testing.T) {
 		}
 		want(t, "a name that has come", lookup(t, x, "p/d/", "f00500"), "f00500")
 		want(t, "one that is not there", lookup(t, x, "p/d/", "f00500x"), "")
+		synctest.Wait() // what is on its way has been counted
 		atMost(t, b, "names of the first page, and the page that is on its way", 2)
 		st.Close()
 		synctest.Wait()
