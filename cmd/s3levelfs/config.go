@@ -96,10 +96,10 @@ func writeShown(w io.Writer, all []shown) error {
 	return t.Flush()
 }
 
-// searchDir is where a command looks for an app's file: those that work on a bucket, and take the options of sign-in.
+// searchDir is where a command looks for an app's file: those that could be told which of its buckets is meant.
 func searchDir(c *cli.Context) string {
 	for _, f := range c.Command.Flags {
-		if f.Names()[0] != "identity-pool-id" {
+		if f.Names()[0] != "storage-bucket" {
 			continue
 		}
 		if dir, err := os.Getwd(); err == nil {

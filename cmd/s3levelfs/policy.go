@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,11 +28,11 @@ func policyCommand() *cli.Command {
 			"   s3levelfs policy auth --bucket B\n" +
 			"   s3levelfs policy unauth --bucket B --crud r\n" +
 			"   s3levelfs policy auth --bucket B --identity-id ID --principal ARN      a bucket policy for one identity\n" +
-			"   s3levelfs policy auth --paths amplify_outputs.json                     the rules of a Gen 2 app",
+			"   s3levelfs policy auth --config amplify_outputs.json                    the rules of a Gen 2 app: its file, named or found, counts as in a mount",
 		Subcommands: []*cli.Command{
 			sub("auth", nil, rolepolicy.Auth, "who is signed in"),
 			sub("unauth", []string{"guest"}, rolepolicy.Guest, "guests"),
-			sub("group", nil, rolepolicy.Group, "members of a user pool's group: the whole bucket, or with --paths what the rules give"),
+			sub("group", nil, rolepolicy.Group, "members of a user pool's group: the whole bucket, of a Gen 2 app what its rules give"),
 		},
 	}
 }
@@ -42,14 +41,13 @@ func policyFlags(role rolepolicy.Role) []cli.Flag {
 	flags := []cli.Flag{
 		crudFlag("crud", "the role"),
 		&cli.StringFlag{Name: "principal", Usage: "make it a bucket policy for this `ARN`"},
-		&cli.StringFlag{Name: "paths", Usage: "take the rules of paths in `FILE`: amplify_outputs.json, or its paths alone"},
 		multipartFlag(), taggingFlag(), jsonFlag(),
-		&cli.StringFlag{Name: "config", Usage: "read settings from TOML `FILE`", Category: "store options"},
+		&cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or an Amplify app's own", Category: "store options"},
 	}
 	if role == rolepolicy.Group {
-		flags = append(flags, &cli.StringFlag{Name: "group", Usage: "`NAME` of the group, with --paths"})
+		flags = append(flags, &cli.StringFlag{Name: "group", Usage: "`NAME` of the group, for an app with rules of paths"})
 	}
-	return append(flags, namedFlags("bucket", "region", "identity-id", "public-prefix", "protected-prefix", "private-prefix")...)
+	return append(flags, namedFlags("bucket", "storage-bucket", "region", "identity-id", "public-prefix", "protected-prefix", "private-prefix")...)
 }
 
 func crudFlag(name, who string) cli.Flag {
@@ -82,23 +80,23 @@ func printPolicy(c *cli.Context, role rolepolicy.Role) error {
 	if arn := c.String("principal"); arn != "" {
 		o.Principals = []string{arn}
 	}
-	d, err := renderPolicy(c, role, o)
+	d, err := renderPolicy(c, cfg, role, o)
 	if err != nil {
 		return err
 	}
 	if len(d.Statement) == 0 {
-		return withCode(exitUsage, errors.New("nothing is granted, and IAM has no empty policies: give the role none, or choose --crud or --paths that grant something"))
+		return withCode(exitUsage, errors.New("nothing is granted, and IAM has no empty policies: give the role none, or choose a --crud that grants something"))
 	}
 	return printJSON(c.App.Writer, d)
 }
 
-// renderPolicy chooses between the levels and the rules of paths.
-func renderPolicy(c *cli.Context, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
-	if c.String("paths") != "" {
-		return pathsPolicy(c, role, o)
+// renderPolicy chooses between the levels and the rules of the app's paths.
+func renderPolicy(c *cli.Context, cfg *config.Loaded, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
+	if cfg.AppBucket != nil && len(cfg.AppBucket.Paths) > 0 {
+		return pathsPolicy(c, cfg, role, o)
 	}
 	if c.String("group") != "" {
-		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--group goes with --paths: without rules of paths all groups have the whole bucket"))
+		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--group is for an app with rules of paths: without them all groups have the whole bucket"))
 	}
 	d, err := rolepolicy.New(role, o)
 	return d, withCode(exitConfig, err)
@@ -131,31 +129,24 @@ func partitionOf(region string) string {
 	return "aws"
 }
 
-func pathsPolicy(c *cli.Context, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
+func pathsPolicy(c *cli.Context, cfg *config.Loaded, role rolepolicy.Role, o rolepolicy.Options) (rolepolicy.Document, error) {
+	file := cfg.App.File
 	if c.IsSet("crud") {
-		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--paths has its own rules of what is allowed: leave --crud out"))
+		return rolepolicy.Document{}, withCode(exitUsage, fmt.Errorf("%s says what each path allows: leave --crud out", file))
 	}
 	who := map[rolepolicy.Role]string{
 		rolepolicy.Auth: rolepolicy.RuleAuthenticated, rolepolicy.Guest: rolepolicy.RuleGuest, rolepolicy.Group: rolepolicy.RuleGroups + c.String("group"),
 	}[role]
 	if who == rolepolicy.RuleGroups {
-		return rolepolicy.Document{}, withCode(exitUsage, errors.New("--paths has rules for each group: name one with --group NAME"))
+		return rolepolicy.Document{}, withCode(exitUsage, fmt.Errorf("%s has rules for each group: name one with --group NAME", file))
 	}
-	file := c.String("paths")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return rolepolicy.Document{}, withCode(exitConfig, fmt.Errorf("--paths: %w", err))
-	}
-	rules, bucket, err := rolepolicy.ParseRules(text, o.Bucket)
-	if err != nil {
-		return rolepolicy.Document{}, withCode(exitConfig, fmt.Errorf("--paths %s: %w", file, err))
-	}
-	if bucket != "" {
-		o.Bucket = bucket // its name, where --bucket was the friendly one
+	rules := rolepolicy.Rules{}
+	for _, p := range cfg.AppBucket.Paths {
+		rules[p.Pattern] = p.Rules
 	}
 	d, err := rolepolicy.Paths(rules, who, o)
 	if err != nil {
-		return d, withCode(exitConfig, fmt.Errorf("--paths %s: %w", file, err))
+		return d, withCode(exitConfig, fmt.Errorf("%s: %w", file, err))
 	}
 	return d, nil
 }
