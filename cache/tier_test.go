@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/s3levelfs/s3levelfs/cache"
@@ -200,14 +201,18 @@ func TestDiskTierBesideReaders(t *testing.T) {
 	}
 	c := newCache(t, s, cache.Config{Memory: 4 * mib, Disk: d})
 	var readers sync.WaitGroup
+	var closed atomic.Bool
 	for worker := range 6 {
 		readers.Go(func() {
 			var stream cache.Stream
 			rng := rand.New(rand.NewPCG(5, uint64(worker)))
 			buf := make([]byte, 256<<10)
-			for i := range 150 {
-				if worker == 5 && i == 100 {
+			for i, after := 0, 0; after < 50; i++ {
+				if closed.Load() {
+					after++
+				} else if st := d.Stats(); worker == 5 && (st.Hits > 0 && st.Evicted > 0 || i == 100_000) {
 					d.Close()
+					closed.Store(true)
 				}
 				p := buf[:1+rng.IntN(len(buf))]
 				off := rng.Int64N(size)
