@@ -13,6 +13,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
 	"github.com/s3levelfs/s3levelfs/store/op"
 	"github.com/s3levelfs/s3levelfs/uploader"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // One test for each cell of the tables of docs/UPLOADER.md: "f" is brought into the state of the cell's row, the event of its
@@ -134,7 +135,9 @@ func (c *cellRig) killed() {
 	c.h = nil
 	c.crashThen(c.mem.ResetCounts)
 	if c.rename != nil {
-		c.refuses(<-c.rename, uploader.ErrClosed)
+		if err := <-c.rename; !errors.Is(err, spool.ErrClosed) { // it was about to write into the log that is gone
+			c.refuses(err, uploader.ErrClosed)
+		}
 		c.rename = nil
 	}
 }
