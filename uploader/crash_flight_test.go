@@ -1,7 +1,6 @@
 package uploader_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 )
@@ -36,24 +35,5 @@ func flightActs() []act {
 
 // TestKillInFlight kills the process before and after each record and each request of that.
 func TestKillInFlight(t *testing.T) {
-	for _, late := range []bool{false, true} {
-		t.Run(fmt.Sprintf("late requests %v", late), func(t *testing.T) {
-			t.Parallel()
-			hits := map[string]int{}
-			for at := 1; ; at++ {
-				what, bad, end := killedAt(t, flightActs(), at, late)
-				if end {
-					break
-				}
-				hits[what]++
-				if bad != "" {
-					t.Errorf("event %d: %s", at, bad)
-				}
-			}
-			t.Logf("killed %v", hits)
-			if hits["a record has been logged"] < 50 || hits["Copy has been answered"] == 0 || hits["Delete is on its way"] == 0 {
-				t.Error("that was not the workload")
-			}
-		})
-	}
+	killEverywhere(t, flightActs, 50, "Copy has been answered", "Delete is on its way")
 }

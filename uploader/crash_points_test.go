@@ -236,12 +236,19 @@ func difference(seen, before, after view) string {
 // TestKillAtEveryLogFrame kills the process before and after each record of its log and each request: the next one has what was
 // closed, all of it up to the act in which the kill came and nothing behind it.
 func TestKillAtEveryLogFrame(t *testing.T) {
+	killEverywhere(t, workload, 100, "Complete is on its way", "Copy has been answered")
+}
+
+// killEverywhere kills at each event of acts, which are so many records and these requests at least; with requests that are dropped by the
+// kill, and with such as arrive after it.
+func killEverywhere(t *testing.T, acts func() []act, records int, requests ...string) {
+	t.Helper()
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late requests %v", late), func(t *testing.T) {
 			t.Parallel()
 			hits := map[string]int{}
 			for at := 1; ; at++ {
-				what, bad, end := killedAt(t, workload(), at, late)
+				what, bad, end := killedAt(t, acts(), at, late)
 				if end {
 					break
 				}
@@ -251,8 +258,13 @@ func TestKillAtEveryLogFrame(t *testing.T) {
 				}
 			}
 			t.Logf("killed %v", hits)
-			if hits["a record has been logged"] < 100 || hits["Complete is on its way"] == 0 || hits["Copy has been answered"] == 0 {
-				t.Error("that was not the workload")
+			if hits["a record has been logged"] < records {
+				t.Errorf("fewer than %d records: that was not the workload", records)
+			}
+			for _, what := range requests {
+				if hits[what] == 0 {
+					t.Errorf("never: %s: that was not the workload", what)
+				}
 			}
 		})
 	}
