@@ -157,6 +157,9 @@ func (t *Table) Unmount(ctx context.Context) (err error) {
 	return err
 }
 
+// Reopen lets users in again after an Unmount.
+func (t *Table) Reopen() { t.setClosed(false) }
+
 func (t *Table) setClosed(closed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

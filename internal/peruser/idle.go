@@ -90,7 +90,7 @@ func (t *Table) end(uid uint32, e *entry) {
 		err = e.mount.Unmount(ctx)
 	}
 	if err == nil {
-		t.log.Info("a user's mount was not used and has ended", zap.Uint32("uid", uid))
+		t.log.Info("a user's mount was not used and ends", zap.Uint32("uid", uid))
 		return // its watch forgets it when its process has gone
 	}
 	t.log.Debug("a user's mount is not used, and goes on", zap.Uint32("uid", uid), zap.Error(err))

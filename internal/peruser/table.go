@@ -18,6 +18,8 @@ import (
 type Mount interface {
 	// Done is closed when it has ended, for whatever reason, and nothing of it is left in the tree.
 	Done() <-chan struct{}
+	// InTree tells whether it can be reached: a mount that was taken out of the tree, by whom ever, may still upload.
+	InTree() bool
 	// Activity tells what goes on in it.
 	Activity(ctx context.Context) (Activity, error)
 	// Sync waits until what lies below path is uploaded or has failed, for at most limit (0 = as long as it takes), and tells what is left.
@@ -57,6 +59,8 @@ var (
 	ErrFull = fmt.Errorf("as many users have mounts as may: %w", unix.EUSERS)
 	// ErrClosed is ESHUTDOWN.
 	ErrClosed = fmt.Errorf("the mounts are being ended: %w", unix.ESHUTDOWN)
+	// ErrEnding is EBUSY.
+	ErrEnding = fmt.Errorf("the user's earlier mount still uploads: %w", unix.EBUSY)
 )
 
 // Config bounds a Table.
@@ -66,6 +70,9 @@ type Config struct {
 	Retry time.Duration // for which a failed start answers for the next ones; 0 = 5 s
 	Log   *zap.Logger   // nil = none
 }
+
+// endPatience is how long a caller waits for the end of the user's earlier mount, as long as a mount waits for another one's spool.
+const endPatience = 10 * time.Second
 
 // askTimeout bounds a question that a healthy mount answers in milliseconds.
 const askTimeout = 5 * time.Second
@@ -115,43 +122,50 @@ func New(s Starter, cfg Config) *Table {
 }
 
 // Use returns when the user's mount can be used, and counts as a use of it: it is started if there is none. Errors are those of
-// the start, [ErrFull], [ErrClosed] and ctx's; a start goes on when ctx has ended.
+// the start, [ErrFull], [ErrClosed], [ErrEnding] and ctx's; a start goes on when ctx has ended.
 func (t *Table) Use(ctx context.Context, uid uint32) error {
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
 	for {
-		wait, err := t.use(uid)
+		wait, ending, err := t.use(uid)
 		if wait == nil || err != nil {
 			return err
 		}
+		over := patience.C
+		if !ending {
+			over = nil
+		}
 		select {
 		case <-wait:
+		case <-over:
+			return ErrEnding
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// use is one step of Use: wait is nil when it is done.
-func (t *Table) use(uid uint32) (wait <-chan struct{}, err error) {
+// use is one step of Use: wait is nil when it is done; it is for the end of a mount or of a start.
+func (t *Table) use(uid uint32) (wait <-chan struct{}, ending bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, now := t.users[uid], time.Now()
 	switch {
 	case t.closed:
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	case e == nil, e.state == Failed && now.Sub(e.since) >= t.cfg.Retry:
-		return t.begin(uid, now)
+		wait, err = t.begin(uid, now)
+		return wait, false, err
 	case e.state == Failed:
-		return nil, e.err
+		return nil, false, e.err
 	case e.state == Mounted:
-		select {
-		case <-e.mount.Done():
-			return e.changed, nil // it has just gone, and will be forgotten in a moment
-		default:
+		if e.mount.InTree() {
+			e.used = now
+			return nil, false, nil
 		}
-		e.used = now
-		return nil, nil
+		t.turn(e, Ending) // it has just died, or somebody has unmounted it
 	}
-	return e.changed, nil
+	return e.changed, e.state == Ending, nil
 }
 
 // begin starts a mount, if there may be one more. It is called under mu.
@@ -217,9 +231,7 @@ func (t *Table) add(uid uint32, e *entry, m Mount) {
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if e.state == Mounted && !t.closed {
-			t.log.Info("a user's mount has ended by itself; the next call starts it anew", zap.Uint32("uid", uid))
-		}
+		t.log.Info("a user's mount has ended", zap.Uint32("uid", uid))
 		delete(t.users, uid)
 		close(e.changed)
 		t.full = false

@@ -54,11 +54,18 @@ type fake struct {
 	act   Activity
 	stays bool // it does not end when it is told to, as it uploads
 	busy  bool
+	out   bool // of the tree
 	did   []string
 	done  chan struct{}
 }
 
 func (f *fake) Done() <-chan struct{} { return f.done }
+
+func (f *fake) InTree() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.out && !ended(f)
+}
 
 func (f *fake) Activity(context.Context) (Activity, error) {
 	f.mu.Lock()
@@ -253,6 +260,28 @@ func TestCallDuringTheEnd(t *testing.T) {
 		time.AfterFunc(time.Second, func() { close(first.done) })
 		use(t, table, 1, nil)
 		if m.of(1) == first || m.count(1) != 2 {
+			t.Errorf("%d starts", m.count(1))
+		}
+	})
+}
+
+// TestUnmountedByTheUser: a call waits for the end of a process that still uploads, and gets a new mount then; after 10 s it is EBUSY.
+func TestUnmountedByTheUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{}
+		table := New(m, Config{Max: 1})
+		defer table.Close(t.Context(), 0)
+		use(t, table, 1, nil)
+		first := m.of(1)
+		first.set(func(f *fake) { f.out = true })
+		begin := time.Now()
+		use(t, table, 1, unix.EBUSY)
+		if took := time.Since(begin); took != 10*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		time.AfterFunc(9*time.Second, func() { close(first.done) })
+		use(t, table, 1, nil)
+		if m.count(1) != 2 {
 			t.Errorf("%d starts", m.count(1))
 		}
 	})
