@@ -153,9 +153,9 @@ func TestFailedStart(t *testing.T) {
 		}
 		use(t, table, 2, unix.EACCES) // what has failed takes nobody's place
 		m.fail(nil)
-		time.Sleep(5*time.Second - 1)
+		time.Sleep(5*time.Second - time.Millisecond)
 		use(t, table, 1, unix.EACCES)
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		use(t, table, 1, nil)
 		if m.count(1) != 2 || m.count(2) != 1 {
 			t.Errorf("%d and %d starts", m.count(1), m.count(2))

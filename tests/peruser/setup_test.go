@@ -104,7 +104,8 @@ func (m *machine) serve() {
 	t := m.t
 	t.Helper()
 	people := []struct{ access, secret, identity string }{
-		{"ALICEACCESS", "alice-secret-0123456789", aliceID}, {"BOBACCESS", "bob-secret-0123456789", bobID},
+		{"ALICEACCESS", "alice-secret-0123456789", aliceID},
+		{"BOBACCESS", "bob-secret-0123456789", bobID},
 		{"GUESTACCESS", "guest-secret-0123456789", ""},
 	}
 	guest := people[2]
