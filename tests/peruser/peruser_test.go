@@ -181,3 +181,31 @@ func TestOneTooMany(t *testing.T) {
 	m.must(bob, "ls "+m.path("public/"))
 	m.front.Unmount(t)
 }
+
+// TestAppWithPaths: the links are the tops of the app's paths, and each user's mount has the app's rules for that user.
+func TestAppWithPaths(t *testing.T) {
+	m := newMachine(t)
+	m.login(alice, "alice")
+	file := m.top + "/amplify_outputs.json"
+	must(t, os.WriteFile(file, fmt.Appendf(nil, `{
+  "version": "1.4",
+  "auth": { "user_pool_id": %q, "aws_region": "us-east-1", "user_pool_client_id": %q, "identity_pool_id": %q },
+  "storage": { "aws_region": "us-east-1", "bucket_name": %q, "buckets": [ { "name": "media", "bucket_name": %q, "aws_region": "us-east-1", "paths": {
+    "public/pictures/*": { "guest": ["get", "list"], "authenticated": ["get", "list", "write", "delete"] },
+    "private/${cognito-identity.amazonaws.com:sub}/*": { "entityidentity": ["get", "list", "write", "delete"] },
+    "admin/*": { "groupsadmin": ["get", "list"] } } } ] }
+}`, cognitotest.UserPoolID, cognitotest.ClientID, cognitotest.IdentityPoolID, rig.Bucket, rig.Bucket), 0o644))
+	must(t, os.Chmod(file, 0o644))
+	m.start("--config", file)
+	if got := m.must(alice, "ls "+m.front.Dir); got != "admin\nprivate\npublic" {
+		t.Errorf("names: %q", got)
+	}
+	m.must(alice, "echo mine > "+m.path("private/x")+" && echo all > "+m.path("public/pictures/x")+" && "+rig.Bin+" sync")
+	if got := m.must(carol, "cat "+m.path("public/pictures/x")); got != "all" {
+		t.Errorf("a guest reads %q", got)
+	}
+	m.refused(carol, "touch "+m.path("public/pictures/y"), "Permission denied")
+	m.refused(carol, "ls "+m.path("private/"), "No such file")
+	m.refused(alice, "ls "+m.path("admin/"), "No such file")
+	m.front.Unmount(t)
+}
