@@ -51,6 +51,9 @@ func (f *front) close() {
 func mountPerUser(ctx context.Context, stop context.CancelFunc, cfg *config.Loaded, mountpoint string, ready readyPipe) error {
 	f := &front{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{})}
 	if err := f.open(ctx, ready.daemon()); err != nil {
+		if f.table != nil {
+			f.table.Leave()
+		}
 		f.close()
 		ready.failed(err)
 		return err
@@ -83,6 +86,12 @@ func (f *front) open(ctx context.Context, daemon bool) error {
 	if f.spawner, err = f.newSpawner(); err != nil {
 		return err
 	}
+	f.onClose(f.spawner.Close)
+	earlier, cancel := context.WithTimeout(ctx, spoolWait)
+	defer cancel()
+	if err := f.spawner.Lock(earlier); err != nil {
+		return withCode(exitOther, err)
+	}
 	logDir := ""
 	if daemon {
 		logDir = f.state()
@@ -97,7 +106,6 @@ func (f *front) open(ctx context.Context, daemon bool) error {
 	f.log = log
 	f.onClose(closeLog)
 	f.spawner.SetLog(log.Named("users"))
-	f.onClose(f.spawner.Close)
 	left, err := f.spawner.Left(ctx)
 	if err != nil {
 		return fmt.Errorf("mounts of an earlier front in %s: %w", f.base(), err)

@@ -128,3 +128,29 @@ func TestCommonDirIsRoots(t *testing.T) {
 		t.Errorf("one that all can write to: %v", err)
 	}
 }
+
+// TestTwoFronts: a second front at the same mountpoint waits for the end of the first, and is refused when that takes too long.
+func TestTwoFronts(t *testing.T) {
+	base := t.TempDir() + "/users/mnt"
+	var fronts [2]*Spawner
+	for i := range fronts {
+		s, err := NewSpawner(SpawnConfig{Base: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		fronts[i] = s
+	}
+	if err := fronts[0].Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := fronts[1].Lock(over); err == nil || !strings.Contains(err.Error(), "an earlier front") {
+		t.Errorf("beside the first: %v", err)
+	}
+	fronts[0].Close()
+	if err := fronts[1].Lock(t.Context()); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}

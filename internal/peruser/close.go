@@ -195,9 +195,17 @@ func (t *Table) Close(ctx context.Context, limit time.Duration) (left telemetry.
 		})
 	}
 	asked.Wait()
+	t.Leave()
+	return left
+}
+
+// Leave lets go of the mounts: they go on, and the table is of no use any more.
+func (t *Table) Leave() {
+	t.setClosed(true)
+	t.cancel()
+	t.work.Wait()
 	close(t.gone)
 	t.watch.Wait()
-	return left
 }
 
 // stop ends one mount and tells what it leaves: what it said last, as it can not be asked when it has gone. One that is out of the

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofrs/flock"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
@@ -73,6 +74,8 @@ type Spawner struct {
 	settings string // sum
 	log      *zap.Logger
 
+	lock *flock.Flock // of Base: two fronts would take each other's mounts away
+
 	mu   sync.Mutex
 	kept []*process // that are or were watched
 }
@@ -88,8 +91,19 @@ func NewSpawner(cfg SpawnConfig) (*Spawner, error) {
 		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(append(slices.Clone(cfg.Args), cfg.State, cfg.Cache), "\x00")))
-	return &Spawner{cfg: cfg, settings: hex.EncodeToString(sum[:10]), log: zap.NewNop()}, nil
+	return &Spawner{cfg: cfg, settings: hex.EncodeToString(sum[:10]), log: zap.NewNop(), lock: flock.New(filepath.Join(cfg.Base, "lock"))}, nil
 }
+
+// Lock waits for an earlier front at the same mountpoint, which ends users' mounts, for as long as ctx allows. It comes before
+// everything else; Close gives the lock back.
+func (s *Spawner) Lock(ctx context.Context) error {
+	if _, err := s.lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("%s: an earlier front of this mountpoint still ends users' mounts, which upload: wait for it, or mount elsewhere (%w)", s.lock.Path(), err)
+	}
+	return nil
+}
+
+const lockPoll = 50 * time.Millisecond
 
 // SetLog has it log, from before the first start on.
 func (s *Spawner) SetLog(log *zap.Logger) { s.log = log }
@@ -109,7 +123,7 @@ func (s *Spawner) keep(p *process) {
 	s.kept = append(s.kept, p)
 }
 
-// Close lets go of the processes that still run.
+// Close lets go of the processes that still run, and of the lock.
 func (s *Spawner) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,6 +131,7 @@ func (s *Spawner) Close() {
 		p.letGo()
 	}
 	s.kept = nil
+	_ = s.lock.Close() // the process's end would do
 }
 
 // Start starts the mount of a user, as that user, and waits until it can be used.

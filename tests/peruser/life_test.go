@@ -203,6 +203,9 @@ func TestWhatIsLeftIsCounted(t *testing.T) {
 	if !strings.Contains(out, "alice: mounted") || !strings.Contains(out, "bob: mounted") {
 		t.Errorf("status: %s", out)
 	}
+	if out, stderr, _ := m.front.Run(t, "doctor"); strings.Contains(out+stderr, "panic") || !strings.Contains(out, m.front.Dir) {
+		t.Errorf("doctor: %s%s", out, stderr)
+	}
 	if text, code := m.terminate(); code != 75 || !strings.Contains(text, "3 changes") {
 		t.Errorf("SIGTERM: exit %d: %s", code, text)
 	}
