@@ -34,7 +34,7 @@ const appWithPaths = `{
 func loadApp(t *testing.T, flags map[string]string) *config.Loaded {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "amplify_outputs.json")
-	if err := os.WriteFile(file, []byte(appWithPaths), 0o644); err != nil { //nolint:gosec // all users' mounts read it
+	if err := os.WriteFile(file, []byte(appWithPaths), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(config.Sources{File: file, Flags: flags, Getenv: func(string) (string, bool) { return "", false }})

@@ -121,7 +121,7 @@ func TestCommonDirIsRoots(t *testing.T) {
 	if err := os.Mkdir(dir+"/open", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir+"/open", 0o777); err != nil { //nolint:gosec // what is refused
+	if err := os.Chmod(dir+"/open", 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := CommonDir(dir + "/open"); err == nil || !strings.Contains(err.Error(), "others can write") {
