@@ -12,6 +12,8 @@ type counts struct {
 	fuse.RawFileSystem
 
 	lookup, getattr, open, read, write, flush, readdir atomic.Int64
+
+	handles atomic.Int64 // that are open: files' and directories'
 }
 
 // snapshot is the counts by kind.
@@ -34,12 +36,34 @@ func (c *counts) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.A
 
 func (c *counts) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	c.open.Add(1)
-	return c.RawFileSystem.Open(cancel, in, out)
+	return c.opened(c.RawFileSystem.Open(cancel, in, out))
 }
 
 func (c *counts) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	c.open.Add(1)
-	return c.RawFileSystem.Create(cancel, in, name, out)
+	return c.opened(c.RawFileSystem.Create(cancel, in, name, out))
+}
+
+func (c *counts) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	return c.opened(c.RawFileSystem.OpenDir(cancel, in, out))
+}
+
+// opened counts a handle that the kernel gets. It gives each back by one release.
+func (c *counts) opened(status fuse.Status) fuse.Status {
+	if status.Ok() {
+		c.handles.Add(1)
+	}
+	return status
+}
+
+func (c *counts) Release(cancel <-chan struct{}, in *fuse.ReleaseIn) {
+	c.RawFileSystem.Release(cancel, in)
+	c.handles.Add(-1)
+}
+
+func (c *counts) ReleaseDir(in *fuse.ReleaseIn) {
+	c.RawFileSystem.ReleaseDir(in)
+	c.handles.Add(-1)
 }
 
 func (c *counts) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {

@@ -62,8 +62,8 @@ type Server struct {
 	mountpoint string
 	fuse       *fuse.Server
 	asked      *counts
-	known      *remembered
-	notifier   *Notifier
+	known      *remembered // nil: the kernel may remember all
+	notifier   *Notifier   // nil: nobody invalidates
 	log        *zap.Logger
 	done       chan struct{} // closed when the kernel has let go
 }
@@ -71,6 +71,28 @@ type Server struct {
 // Mount mounts v on an existing empty directory and returns when it can be
 // used. Errors are a *[MountError].
 func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
+	o = o.withDefaults()
+	dir, err := CheckMountpoint(mountpoint)
+	if err != nil {
+		return nil, err
+	}
+	raw, root := nodeFS(v, o)
+	mo := mountOptions(o)
+	s, err := serveAt(dir, raw, &mo, o, &Server{known: root.mount.known, notifier: o.Notifier})
+	if err != nil {
+		return nil, err
+	}
+	if s.notifier != nil {
+		s.notifier.root.Store(root)
+	}
+	go s.serve()
+	if err := raiseReadahead(dir); err != nil {
+		o.Log.Debug("readahead stays at the kernel's default", zap.Error(err))
+	}
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -83,30 +105,21 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 	if o.SyncNames == nil {
 		o.SyncNames = func(context.Context) error { return nil }
 	}
-	dir, err := CheckMountpoint(mountpoint)
-	if err != nil {
-		return nil, err
-	}
+	return o
+}
+
+// serveAt mounts raw at dir for s, whose parts beside the kernel's connection are set. Requests are answered by s.serve.
+func serveAt(dir string, raw fuse.RawFileSystem, mo *fuse.MountOptions, o Options, s *Server) (*Server, error) {
 	fd, err := attach(dir, o)
 	if err != nil {
 		return nil, err
 	}
-	raw, root := nodeFS(v, o)
-	asked := &counts{RawFileSystem: raw}
-	mo := mountOptions(o)
-	server, err := fuse.NewServer(asked, "/dev/fd/"+strconv.Itoa(fd), &mo)
+	s.mountpoint, s.asked, s.log, s.done = dir, &counts{RawFileSystem: raw}, o.Log, make(chan struct{})
+	s.fuse, err = fuse.NewServer(s.asked, "/dev/fd/"+strconv.Itoa(fd), mo)
 	if err != nil {
 		// go-fuse owns the descriptor once it got so far as to take it.
 		err = &MountError{Mountpoint: dir, Kind: ErrMount, Err: err, Mend: "see the log"}
 		return nil, errors.Join(err, detach(dir, true))
-	}
-	s := &Server{mountpoint: dir, fuse: server, asked: asked, known: root.mount.known, notifier: o.Notifier, log: o.Log, done: make(chan struct{})}
-	if s.notifier != nil {
-		s.notifier.root.Store(root)
-	}
-	go s.serve()
-	if err := raiseReadahead(dir); err != nil {
-		o.Log.Debug("readahead stays at the kernel's default", zap.Error(err))
 	}
 	return s, nil
 }
@@ -151,7 +164,9 @@ func (s *Server) serve() {
 	defer close(s.done)
 	var shedding sync.WaitGroup
 	stop := make(chan struct{})
-	shedding.Go(func() { s.known.run(stop) })
+	if s.known != nil {
+		shedding.Go(func() { s.known.run(stop) })
+	}
 	s.fuse.Serve()
 	close(stop)
 	shedding.Wait() // the kernel takes no more notices: it ends
@@ -167,6 +182,9 @@ func (s *Server) Mountpoint() string { return s.mountpoint }
 // Asked counts the requests of the kernel since the mount, by kind: lookup, getattr, open (create included), read, write, flush,
 // readdir. What the kernel answers from its caches is not among them.
 func (s *Server) Asked() map[string]int64 { return s.asked.snapshot() }
+
+// Handles is how many files and directories programs have open.
+func (s *Server) Handles() int64 { return s.asked.handles.Load() }
 
 // Remembered is how many files and symlinks the kernel remembers.
 func (s *Server) Remembered() int { return s.known.count() }

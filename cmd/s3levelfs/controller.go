@@ -25,10 +25,10 @@ type controller struct {
 }
 
 func (s *session) status() *mountStatus {
-	state, kernel := "mounting", map[string]int64{}
+	state, kernel, handles := "mounting", map[string]int64{}, int64(0)
 	select {
 	case <-s.mounted:
-		state, kernel = "mounted", s.fuse.Asked()
+		state, kernel, handles = "mounted", s.fuse.Asked(), s.fuse.Handles()
 	default:
 	}
 	if s.draining.Load() {
@@ -42,7 +42,7 @@ func (s *session) status() *mountStatus {
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.identity.ID, Login: s.who.status(),
 		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
 		Uploads: uploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Disk: onDisk, NoDisk: noDisk,
-		Requests: s.backend.store.Stats(), Kernel: kernel, Goroutines: runtime.NumGoroutine(),
+		Requests: s.backend.store.Stats(), Kernel: kernel, Handles: handles, Goroutines: runtime.NumGoroutine(),
 	}
 }
 

@@ -25,6 +25,8 @@ const (
 type handshake struct {
 	Code  int    `json:"code"`
 	Error string `json:"error,omitempty"`
+	// Socket is the control socket of a mount that is usable.
+	Socket string `json:"socket,omitempty"`
 }
 
 // startDaemon runs the same command in the foreground in a session of its own
@@ -94,14 +96,14 @@ func (p readyPipe) failed(err error) {
 }
 
 // ok tells that the mount is usable and lets go of the terminal.
-func (p readyPipe) ok() error {
+func (p readyPipe) ok(socket string) error {
 	if p.f == nil {
 		return nil
 	}
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	return p.send(handshake{})
+	return p.send(handshake{Socket: socket})
 }
 
 func (p readyPipe) send(h handshake) error {

@@ -22,9 +22,11 @@ func mountCommand() *cli.Command {
 			"directory) and returns when the mount can be used; a daemon serves it until `s3levelfs umount`.\n\n" +
 			"   s3levelfs mount --local ~/data ~/cloud                    no account needed: the embedded S3\n" +
 			"   s3levelfs mount --bucket B --region R --identity-id ID ~/cloud\n" +
-			"   s3levelfs mount --bucket B --endpoint http://127.0.0.1:9000 --identity-id ID ~/cloud",
+			"   s3levelfs mount --bucket B --endpoint http://127.0.0.1:9000 --identity-id ID ~/cloud\n" +
+			"   s3levelfs mount --per-user --config /etc/s3levelfs/amplify_outputs.json /srv/cloud      as root, for all users of the machine",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground; Ctrl-C unmounts", Category: "mount options"},
+			&cli.BoolFlag{Name: loginOrGuestFlag, Hidden: true},
 		}, groupFlags(config.GroupStore, config.GroupMount, config.GroupLog)...),
 		Action: mount,
 	}
@@ -45,6 +47,11 @@ func mount(c *cli.Context) error {
 	if err != nil {
 		return mountFailed(err)
 	}
+	if cfg.PerUser {
+		if err := checkPerUser(cfg); err != nil {
+			return err
+		}
+	}
 	if !c.Bool("foreground") {
 		return startDaemon(c.Context, os.Args[1:])
 	}
@@ -54,13 +61,22 @@ func mount(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if cfg.PerUser {
+		return mountPerUser(ctx, stop, cfg, mountpoint, ready)
+	}
+	if c.Bool(loginOrGuestFlag) {
+		if err := beGuestWithoutLogin(ctx, cfg); err != nil {
+			ready.failed(err)
+			return err
+		}
+	}
 	go boundMemory(ctx, cfg.Memory-cacheMemory(cfg.Memory)) // the cache's blocks are not the collector's
 	s, err := openSession(ctx, cfg, mountpoint, ready.daemon())
 	if err != nil {
 		ready.failed(err)
 		return err
 	}
-	if err := ready.ok(); err != nil {
+	if err := ready.ok(s.socket()); err != nil {
 		s.log.Warn("the command that started the mount has gone")
 	}
 	return s.serve(ctx, stop)

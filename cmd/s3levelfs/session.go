@@ -249,9 +249,12 @@ func mountFailed(err error) error {
 	return withCode(exitOther, err)
 }
 
+// socket is the control socket.
+func (s *session) socket() string { return filepath.Join(s.state, "control") }
+
 // publish opens the control socket and names the mount in the registry.
 func (s *session) publish() error {
-	socket := filepath.Join(s.state, "control")
+	socket := s.socket()
 	server, err := telemetry.Serve(socket, &controller{hand{s.uploader}, s}, s.log.Named("control"))
 	if err != nil {
 		return withCode(exitConfig, err)

@@ -38,8 +38,10 @@ type mountStatus struct {
 	Disk       *disk.Stats            `json:"disk_cache,omitempty"`    // nil = there is none
 	NoDisk     string                 `json:"no_disk_cache,omitempty"` // why
 	Requests   telemetry.RequestStats `json:"requests"`
-	Kernel     map[string]int64       `json:"kernel"` // what the kernel has asked the mount for, by kind; its caches answer the rest
+	Kernel     map[string]int64       `json:"kernel"`       // what the kernel has asked the mount for, by kind; its caches answer the rest
+	Handles    int64                  `json:"open_handles"` // files and directories that programs have open
 	Goroutines int                    `json:"goroutines"`
+	PerUser    *perUserStatus         `json:"per_user,omitempty"` // of a mount with --per-user, which has little else
 }
 
 // lowDisk is the room, in bytes, below which a disk counts as full: one write of a program.
@@ -136,6 +138,10 @@ func writeStatus(w io.Writer, s *mountStatus) {
 		where += " at " + s.Endpoint
 	}
 	line("bucket", "%s", where)
+	if s.PerUser != nil {
+		writePerUser(line, s.PerUser)
+		return
+	}
 	if s.Identity != "" {
 		line("identity", "%s", s.Identity)
 	}

@@ -36,6 +36,7 @@ type Config struct {
 	NoGetTokens     bool          // GetTokensFromRefreshToken is not known
 	NoPassword      bool          // USER_PASSWORD_AUTH is not allowed
 	Guests          bool
+	GuestKeys       Keys // of all guests; zero = random
 }
 
 // Keys are AWS credentials as an identity pool gives them.

@@ -37,6 +37,12 @@ type Config struct {
 	Umask      Mode
 	Attrs      string
 
+	// Whose mount it is.
+	PerUser     bool
+	PerUserMax  int           // mounts at a time
+	PerUserIdle time.Duration // 0 = they never end
+	PerUserDir  string
+
 	// How it caches.
 	CacheDir      string
 	CacheSize     int64 // AutoSize = by the room on the disk; 0 = none
@@ -143,6 +149,7 @@ func Default() *Config {
 	return &Config{
 		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
+		PerUserMax: 16, PerUserIdle: 15 * time.Minute, PerUserDir: "/run/s3levelfs",
 		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
@@ -194,6 +201,10 @@ func (c *Config) mountOptions() []Option {
 		mount("vault", boolValue{&c.Vault}, "same as --level private"),
 		mount("read-only", boolValue{&c.ReadOnly}, "refuse every change"),
 		mount("allow-other", boolValue{&c.AllowOther}, "let other users of this machine in (needs user_allow_other in /etc/fuse.conf unless root)"),
+		mount("per-user", boolValue{&c.PerUser}, "system-wide, by root: each user who comes gets a mount of the own login, or as a guest; MOUNTPOINT leads there"),
+		mount("per-user-max", intValue{&c.PerUserMax, 1, 4096}, "`N` users' mounts at a time at most, which share --memory; one more is EUSERS"),
+		mount("per-user-idle", durationValue{&c.PerUserIdle, 0, 1000 * time.Hour}, "`TIME` after which a user's mount ends that nobody uses and that has nothing open or unsent; 0: never"),
+		mount("per-user-dir", stringValue{&c.PerUserDir}, "`DIR` of root's for the users' mountpoints"),
 		mount("uploads", boolValue{&c.Uploads}, "show uploads/, the put-only drop box"),
 		mount("uid", intValue{&c.UID, -1, 1<<31 - 1}, "owner `UID` of files that do not say; -1: who mounts"),
 		mount("gid", intValue{&c.GID, -1, 1<<31 - 1}, "group `GID` of files that do not say; -1: who mounts"),

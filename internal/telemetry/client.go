@@ -13,7 +13,10 @@ import (
 )
 
 // Client speaks to the control socket of a running mount.
-type Client struct{ http *http.Client }
+type Client struct {
+	http  *http.Client
+	limit int64 // bytes of an answer; 0 = none
+}
 
 // Dial makes a client; it connects with its first call.
 func Dial(socket string) *Client {
@@ -23,6 +26,11 @@ func Dial(socket string) *Client {
 			return d.DialContext(ctx, "unix", socket)
 		},
 	}}}
+}
+
+// Limit bounds answers, in bytes, where the mount is not to be trusted: it is another user's. A longer one is an error.
+func (c *Client) Limit(bytes int64) *Client {
+	return &Client{http: c.http, limit: bytes}
 }
 
 // Status fills out with the mount's status.
@@ -78,12 +86,16 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return fmt.Errorf("control socket: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	answer := io.Reader(resp.Body)
+	if c.limit > 0 {
+		answer = io.LimitReader(answer, c.limit)
+	}
 	if resp.StatusCode != http.StatusOK {
 		var e struct{ Error string }
-		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == "" {
+		if err := json.NewDecoder(answer).Decode(&e); err != nil || e.Error == "" {
 			return &Refused{fmt.Sprintf("control socket: HTTP %d", resp.StatusCode)}
 		}
 		return &Refused{e.Error}
 	}
-	return take(resp.Body)
+	return take(answer)
 }

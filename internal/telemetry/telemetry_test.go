@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -236,5 +237,23 @@ func TestLogNeedsAKnownLevel(t *testing.T) {
 	text, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(text), `"key":"k"`) || strings.Contains(string(text), "hidden") {
 		t.Errorf("log %q, %v", text, err)
+	}
+}
+
+// TestLongAnswer: of a socket that is not trusted no more is read than was said.
+func TestLongAnswer(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	s, err := telemetry.Serve(socket, &fake{}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c := telemetry.Dial(socket)
+	status := map[string]int{}
+	if err := c.Limit(1<<10).Status(t.Context(), &status); err != nil || status["queued"] != 3 {
+		t.Errorf("within the limit: %v, %v", status, err)
+	}
+	if err := c.Limit(5).Status(t.Context(), &status); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("beyond it: %v", err)
 	}
 }

@@ -125,3 +125,18 @@ func (m *Mount) Unmount(t *testing.T) {
 	_ = m.log.Close()
 	m.cmd = nil
 }
+
+// Terminate sends SIGTERM and gives the exit code.
+func (m *Mount) Terminate(t *testing.T) int {
+	t.Helper()
+	cmd := m.cmd
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	hung := time.AfterFunc(CommandTimeout, func() { _ = cmd.Process.Kill() })
+	defer hung.Stop()
+	_ = cmd.Wait() // the code says it
+	_ = m.log.Close()
+	m.cmd = nil
+	return cmd.ProcessState.ExitCode()
+}
