@@ -178,6 +178,11 @@ func loadLevelConfig(c *cli.Context) (*config.Loaded, error) {
 		return nil, err
 	}
 	cfg.Level = ""
+	if c.String("owner") != "" && !c.IsSet("level") { // no other level has owners
+		if err := c.Set("level", "protected"); err != nil {
+			return nil, err
+		}
+	}
 	if !c.IsSet("level") {
 		if err := c.Set("level", cfg.DefaultLevel); err != nil {
 			return nil, err
