@@ -154,6 +154,6 @@ func usageOf(c *cli.Context) error {
 // storageCommands work on objects without a mount.
 func storageCommands() []*cli.Command {
 	return []*cli.Command{
-		putCommand(), getCommand(), lsCommand(), rmCommand(), statCommand(), catCommand(),
+		putCommand(), getCommand(), lsCommand(), rmCommand(), cpCommand(), mvCommand(), statCommand(), catCommand(), urlCommand(),
 	}
 }
