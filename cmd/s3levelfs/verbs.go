@@ -118,7 +118,7 @@ func (v *verb) explainFailure(err error) error {
 	case err == nil:
 		return nil
 	case v.ctx.Err() != nil:
-		return errors.New("interrupted")
+		return errors.New("interrupted: the same command again goes on with what it had begun")
 	case errors.Is(err, transfer.ErrExists):
 		return withCode(exitExists, err)
 	}

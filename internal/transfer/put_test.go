@@ -274,3 +274,55 @@ func TestPutSource(t *testing.T) {
 		}
 	}
 }
+
+// TestPutThatHadEnded: a put that was interrupted when its object was there already, but it did not know, does not meet itself the next time.
+func TestPutThatHadEnded(t *testing.T) {
+	o := transfer.PutOptions{Cond: store.Cond{IfNoneMatch: true}}
+	mem, state, data := memstore.New(memstore.Config{MinPart: 1, ForgetCompleted: true}), t.TempDir(), noise(3*partSize)
+	name := file(t, data)
+	f := faultstore.New(mem,
+		faultstore.Rule{Op: op.Complete, Fault: faultstore.Lost()},
+		faultstore.Rule{Op: op.Head, Nth: 2, Count: faultstore.Forever, Fault: faultstore.Denied()})
+	if _, err := client(f, state).PutFile(t.Context(), "k", name, o); err == nil {
+		t.Fatal("the answers were lost, and it knows")
+	}
+	if _, err := client(mem, state).PutFile(t.Context(), "k", name, o); err != nil {
+		t.Error(err)
+	}
+	want(t, mem, "k", data)
+	if left, _ := os.ReadDir(state); len(left) != 0 || mem.Counts()[op.Create] != 1 {
+		t.Errorf("records left: %v, %d uploads begun", left, mem.Counts()[op.Create])
+	}
+}
+
+// TestPutWithATornRecord: a line of which a part is missing costs the part that it was of, and nothing that follows it.
+func TestPutWithATornRecord(t *testing.T) {
+	const parts = 6
+	mem, state, data := small(), t.TempDir(), noise(parts*partSize)
+	name := file(t, data)
+	for _, stop := range []int{4, 3} {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := faultstore.New(mem, faultstore.Rule{Op: op.UploadPart, Nth: stop, Fault: faultstore.Do("interrupt", cancel)})
+		if _, err := client(f, state).PutFile(ctx, "k", name, transfer.PutOptions{}); err == nil {
+			t.Fatal("not interrupted")
+		}
+		left, err := filepath.Glob(filepath.Join(state, "*.put"))
+		if err != nil || len(left) != 1 {
+			t.Fatalf("%v, %v", left, err)
+		}
+		info, err := os.Stat(left[0])
+		if err == nil {
+			err = os.Truncate(left[0], info.Size()-5)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client(mem, state).PutFile(t.Context(), "k", name, transfer.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want(t, mem, "k", data)
+	if n := mem.Counts(); n[op.UploadPart] > parts+4 || n[op.Create] != 1 {
+		t.Errorf("%d parts sent, %d uploads begun", n[op.UploadPart], n[op.Create])
+	}
+}

@@ -15,16 +15,16 @@ import (
 
 // putParts stores a file in parts, and goes on with what an interrupted put has left.
 func (c *Client) putParts(ctx context.Context, key string, src *source, o PutOptions) (Stored, error) {
-	if o.Cond.IfNoneMatch { // no gigabytes are sent for a refusal at the end
-		if _, err := c.store.Head(ctx, key, store.Cond{}); err == nil {
-			return Stored{}, refused(key, o.Cond, store.ErrExist)
-		}
-	}
 	rec, err := openRecord(c.cfg.State, c.cfg.Scope, key, src.name)
 	if err != nil {
 		return Stored{}, err
 	}
 	defer rec.close()
+	if o.Cond.IfNoneMatch { // no gigabytes are sent for a refusal at the end
+		if now, err := c.store.Head(ctx, key, store.Cond{}); err == nil {
+			return c.met(key, src, rec, now, o.Cond)
+		}
+	}
 	head := make([]byte, min(sniffLen, src.id.Size))
 	if _, err := io.ReadFull(src.part(store.Range{Len: int64(len(head))}), head); err != nil {
 		return Stored{}, src.blame(err)
@@ -46,6 +46,17 @@ func (c *Client) putParts(ctx context.Context, key string, src *source, o PutOpt
 		rec.forget()
 		return Stored{Key: key, ETag: res.ETag, VersionID: res.VersionID, Size: src.id.Size, ContentType: h.ContentType}, nil
 	}
+}
+
+// met judges an object that is there before its put begins: it is that of the same put, which was interrupted before it knew, or
+// somebody else's.
+func (c *Client) met(key string, src *source, rec *record, now store.Object, cond store.Cond) (Stored, error) {
+	old, _, ok := rec.read()
+	if !ok || old.Key != key || old.Scope != c.cfg.Scope || old.ID != src.id || now.Headers == nil || now.Headers.Metadata[uploader.WrittenBy] != old.Written {
+		return Stored{}, refused(key, cond, store.ErrExist)
+	}
+	rec.forget()
+	return Stored{Key: key, ETag: now.ETag, VersionID: now.VersionID, Size: now.Size, ContentType: now.Headers.ContentType}, nil
 }
 
 // upload is one upload in parts of a file that is under way.
@@ -155,10 +166,10 @@ func (c *Client) sendPart(ctx context.Context, up *upload, src *source, i int, r
 	return nil
 }
 
-// giveUp ends an upload that nothing will come of; what was interrupted, or may do better the next time, stays.
+// giveUp ends an upload that nothing will come of. What was interrupted, or may do better the next time, stays, and so does one that is gone:
+// it may have been completed by a request that was not answered, which the next put finds out by the record.
 func (c *Client) giveUp(ctx context.Context, up *upload, err error) error {
-	over := errors.Is(err, ErrChanged) || errors.Is(err, ErrExists) || errors.Is(err, ErrReplace) ||
-		errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrNoUpload)
+	over := errors.Is(err, ErrChanged) || errors.Is(err, ErrExists) || errors.Is(err, ErrReplace) || errors.Is(err, store.ErrInvalid)
 	if up.rec.kept() && !over {
 		return err
 	}

@@ -75,18 +75,30 @@ func openRecord(dir, scope, key, name string) (*record, error) {
 	}
 	id := sha256.Sum256([]byte(scope + "\x00" + key + "\x00" + abs))
 	path := filepath.Join(dir, hex.EncodeToString(id[:16])+".put")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: the same put to key %q %w: wait for it, or end it", name, key, ErrBusy)
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			_ = f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, fmt.Errorf("%s: the same put to key %q %w: wait for it, or end it", name, key, ErrBusy)
+			}
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if isNamed(f, path) {
+			return &record{f}, nil
+		}
+		_ = f.Close() // removed by who had it, between our open and our lock
 	}
-	return &record{f}, nil
+}
+
+// isNamed tells whether a file still has its name.
+func isNamed(f *os.File, path string) bool {
+	own, err := f.Stat()
+	named, namedErr := os.Stat(path)
+	return err == nil && namedErr == nil && os.SameFile(own, named)
 }
 
 func (r *record) kept() bool { return r.file != nil }
@@ -104,14 +116,18 @@ func (r *record) read() (head uploadHead, parts []storedPart, ok bool) {
 	if _, err := r.file.ReadAt(data, 0); err != nil {
 		return head, nil, false
 	}
-	lines := bufio.NewScanner(bytes.NewReader(data))
+	whole := bytes.LastIndexByte(data, '\n') + 1 // behind it is a torn line, which the next one would be appended to
+	if err := r.file.Truncate(int64(whole)); err != nil {
+		return head, nil, false
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data[:whole]))
 	lines.Buffer(nil, len(data)+1)
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &head) != nil || head.Version != recordVersion {
 		return uploadHead{}, nil, false
 	}
 	for lines.Scan() {
 		var p storedPart
-		if json.Unmarshal(lines.Bytes(), &p) == nil { // else torn, or behind a torn one
+		if json.Unmarshal(lines.Bytes(), &p) == nil { // what is damaged is sent again
 			parts = append(parts, p)
 		}
 	}
@@ -137,8 +153,7 @@ func (r *record) add(p storedPart) error {
 	return r.write(p)
 }
 
-// write appends a line in one system call: a process that is killed leaves it whole or not at all. What a torn one in front of it
-// would take away is ended first.
+// write appends a line in one system call: a process that is killed leaves it whole or not at all.
 func (r *record) write(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
