@@ -18,6 +18,7 @@ const (
 	exitFound       = 2 // doctor, access or cors check has found something
 	exitUsage       = 64
 	exitUnavailable = 69 // store unreachable
+	exitExists      = 73 // put, cp or mv with --if-none-match: the key exists
 	exitUnsent      = 75 // unsent data left in the spool
 	exitPermission  = 77
 	exitConfig      = 78

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -16,7 +11,6 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/levels"
-	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // listed is one object as Amplify's list names its fields.
@@ -33,12 +27,15 @@ func lsCommand() *cli.Command {
 		Usage:     "list the objects of a level whose keys begin with PATH, without a mount",
 		ArgsUsage: "[PATH]",
 		Description: "As Amplify's list: every key below the level that begins with PATH, however deep. A folder is\n" +
-			"PATH with a slash at its end (\"photos\" also finds photos123.jpg).",
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "level", Value: "public", Usage: "`LEVEL` to list: public, protected or private", DefaultText: "--default-level, else public"},
-			&cli.StringFlag{Name: "owner", Usage: "list the protected files of this identity `ID`; default: the own ones"},
-			jsonFlag(),
-		}, groupFlags(config.GroupStore, config.GroupLog)...),
+			"PATH with a slash at its end (\"photos\" also finds photos123.jpg). --json prints a list of {key,eTag,lastModified,size}; with\n" +
+			"--page-size, --next-token or --delimiter it is {items:[…],excludedSubpaths:[…],nextToken}, as Amplify's.",
+		Flags: levelFlags(
+			&cli.IntFlag{Name: "page-size", Usage: "list `N` keys (1 to 1000), and say how the next ones are had; with --all: N keys a request"},
+			&cli.StringFlag{Name: "next-token", Usage: "go on behind a page, by the `TOKEN` that it has ended with"},
+			&cli.BoolFlag{Name: "all", Usage: "list all pages; the default where no --page-size is given"},
+			&cli.StringFlag{Name: "delimiter", Usage: "show keys up to the next `TEXT` behind PATH once, as a subpath: \"/\" lists one folder"},
+			filterFlag(),
+		),
 		Action: ls,
 	}
 }
@@ -47,35 +44,45 @@ func ls(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return withCode(exitUsage, errors.New("ls takes one PATH: quote a name with spaces"))
 	}
-	cfg, err := loadLevelConfig(c)
+	what, err := lsRequestOf(c)
 	if err != nil {
 		return err
 	}
-	if cfg.Local != "" {
-		if _, err := os.Stat(cfg.Local); err != nil { // a mount would make it, a look does not
-			return withCode(exitConfig, fmt.Errorf("--local: there is no data to list: %w", err))
-		}
-	}
-	ctx := c.Context
-	log, closeLog, err := openLog(cfg, "")
+	v, err := openVerb(c, levels.None)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-	backend, err := openStore(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = backend.store.Close() }()
-	path := levelPath(backend.policy, c.String("level"), c.String("owner"))
-	prefix, err := levelPrefix(backend.policy, path, c.String("level"), c.String("owner"))
-	if err != nil {
-		return err
-	}
-	if err := printListing(ctx, backend.store, backend.policy, lsRequest{path, prefix, c.Args().First(), c.Bool("json")}, c.App.Writer); err != nil {
-		return describe(err, cfg.Bucket)
+	defer v.close()
+	what.path, what.prefix = v.path, v.prefix
+	if err := printListing(v.ctx, v.backend.store, v.policy, what, c.App.Writer); err != nil {
+		return describe(err, v.bucket)
 	}
 	return nil
+}
+
+// lsRequestOf is what the flags ask for, without the place.
+func lsRequestOf(c *cli.Context) (lsRequest, error) {
+	const most = 1000 // Source: S3 API reference, ListObjectsV2, max-keys
+	m, err := newMatcher(c)
+	if err != nil {
+		return lsRequest{}, err
+	}
+	what := lsRequest{
+		first: c.Args().First(), json: c.Bool("json"), pageSize: c.Int("page-size"), all: c.Bool("all") || !c.IsSet("page-size"),
+		delimiter: c.String("delimiter"), match: m.match,
+	}
+	if c.IsSet("page-size") && (what.pageSize < 1 || what.pageSize > most) {
+		return what, withCode(exitUsage, fmt.Errorf("--page-size: %d is not from 1 to %d", what.pageSize, most))
+	}
+	if text := c.String("next-token"); text != "" {
+		after, err := base64.RawURLEncoding.DecodeString(text)
+		if err != nil {
+			return what, withCode(exitUsage, fmt.Errorf("--next-token: %q is none that a page has ended with", text))
+		}
+		what.after = string(after)
+	}
+	what.paged = c.IsSet("page-size") || what.after != "" || what.delimiter != ""
+	return what, nil
 }
 
 // inLevel: with custom prefixes one level's listing can show keys that are another's.
@@ -85,84 +92,6 @@ func inLevel(p *levels.Policy, key, path string) bool {
 		at, ok = p.PathOf(strings.TrimSuffix(key, "/"))
 	}
 	return ok && (at == path || strings.HasPrefix(at, path+"/"))
-}
-
-// lsRequest is what ls is asked for.
-type lsRequest struct {
-	path, prefix string // of the level, in the mount and in the bucket
-	first        string // what the keys begin with in the level
-	json         bool
-}
-
-// printListing prints each page as it comes: the first line after one request, and in the same memory however many keys there are.
-func printListing(ctx context.Context, from store.Reader, policy *levels.Policy, what lsRequest, to io.Writer) error {
-	out := &listingWriter{w: bufio.NewWriter(to), json: what.json}
-	err := func() error {
-		for page, err := range from.List(ctx, what.prefix+what.first, store.ListOptions{}) {
-			if err != nil {
-				return err
-			}
-			for i := range page.Objects {
-				if o := &page.Objects[i]; inLevel(policy, o.Key, what.path) {
-					if err := out.add(listed{Key: strings.TrimPrefix(o.Key, what.prefix), ETag: o.ETag, LastModified: o.LastModified, Size: o.Size}); err != nil {
-						return err
-					}
-				}
-			}
-			if err := out.w.Flush(); err != nil {
-				return err
-			}
-		}
-		return out.end()
-	}()
-	if err != nil {
-		return err
-	}
-	if out.n == 0 && strings.HasPrefix(what.first, "/") {
-		_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: nothing begins with %s: keys in a level begin without a slash\n", printable(what.first))
-	}
-	return nil
-}
-
-// listingWriter prints objects one by one, as lines or as one JSON list. A list that ends early, after an error, is no JSON.
-type listingWriter struct {
-	w    *bufio.Writer
-	json bool
-	n    int
-}
-
-func (l *listingWriter) add(o listed) error {
-	l.n++
-	if !l.json {
-		_, err := fmt.Fprintf(l.w, "%12d  %s  %s\n", o.Size, o.LastModified.UTC().Format(time.RFC3339), printable(o.Key))
-		return err
-	}
-	separator := ",\n  "
-	if l.n == 1 {
-		separator = "[\n  "
-	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("  ", "  ")
-	if err := encoder.Encode(o); err != nil {
-		return err
-	}
-	_, err := l.w.WriteString(separator + strings.TrimSuffix(text.String(), "\n"))
-	return err
-}
-
-func (l *listingWriter) end() error {
-	if l.json {
-		end := "\n]\n"
-		if l.n == 0 {
-			end = "[]\n"
-		}
-		if _, err := l.w.WriteString(end); err != nil {
-			return err
-		}
-	}
-	return l.w.Flush()
 }
 
 // loadLevelConfig reads the settings of a command whose --level is where to
@@ -178,6 +107,11 @@ func loadLevelConfig(c *cli.Context) (*config.Loaded, error) {
 		return nil, err
 	}
 	cfg.Level = ""
+	if c.String("owner") != "" && !c.IsSet("level") { // no other level has owners
+		if err := c.Set("level", "protected"); err != nil {
+			return nil, err
+		}
+	}
 	if !c.IsSet("level") {
 		if err := c.Set("level", cfg.DefaultLevel); err != nil {
 			return nil, err

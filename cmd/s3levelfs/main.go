@@ -38,8 +38,8 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 const exitHelp = `
 EXIT CODES:
-   0 ok, 1 other, 2 doctor, access or cors check has found something, 64 usage, 69 store unreachable, 75 unsent data left in the spool,
-   77 permission, 78 configuration
+   0 ok, 1 other, 2 doctor, access or cors check has found something, 64 usage, 69 store unreachable, 73 the key exists (--if-none-match),
+   75 unsent data left in the spool, 77 permission, 78 configuration
 
 Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
 and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
@@ -61,8 +61,9 @@ func newApp() *cli.App {
 		CommandNotFound:        nil,
 		Commands: []*cli.Command{
 			mountCommand(), umountCommand(), syncCommand(), statusCommand(),
-			explainCommand(), spoolCommand(), lsCommand(), doctorCommand(), localCommand(), configCommand(), versionCommand(),
+			explainCommand(), spoolCommand(), doctorCommand(), localCommand(), configCommand(), versionCommand(),
 			loginCommand(), logoutCommand(), whoamiCommand(),
+			vaultCommand(),
 			initCommand(), policyCommand(), corsCommand(), accessCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -72,6 +73,7 @@ func newApp() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
+	app.Commands = append(app.Commands, storageCommands()...)
 	prepare(app.Commands, "")
 	return app
 }

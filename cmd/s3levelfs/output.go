@@ -21,6 +21,13 @@ func printJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// printLine writes one JSON document in one line, as scripts read many of them.
+func printLine(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // bytesText writes a size for people.
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 

@@ -94,6 +94,7 @@ func (s *Store) urlOf(ctx context.Context, key string) (string, error) {
 	signed, err := s3.NewPresignClient(s.client).PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key},
 		func(o *s3.PresignOptions) {
 			o.ClientOptions = append(o.ClientOptions, func(o *s3.Options) {
+				o.APIOptions = nil // ours are for requests that are sent: they take out steps that this one needs
 				o.Credentials = aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("nobody", "nothing", ""))
 			})
 		})
