@@ -23,6 +23,13 @@ type Headers struct {
 	SSEKMSKeyID        string
 	BucketKey          bool // x-amz-server-side-encryption-bucket-key-enabled
 
+	// Tags are the object's, as x-amz-tagging has them: k=v&k2=v2, URL-encoded. "" says nothing of them: what is written anew has none then, and
+	// a Copy keeps the source's; [NoTags] takes them away. Head tells them where it may read them, Get does not.
+	Tags string
+	// ACL is a canned access control list, x-amz-acl. It is only sent: no answer tells it, so that who writes or copies the object
+	// again, has to give it again.
+	ACL string
+
 	// Metadata holds the x-amz-meta-* headers: lower-case names without the
 	// prefix. Names and values are ASCII; S3 allows 2 KiB in all.
 	Metadata map[string]string

@@ -209,6 +209,8 @@ func fillHeaders(h *store.Headers, old store.Headers) {
 	fill(&h.Expires, old.Expires)
 	fill(&h.WebsiteRedirect, old.WebsiteRedirect)
 	fill(&h.StorageClass, old.StorageClass)
+	fill(&h.Tags, old.Tags)
+	fill(&h.ACL, old.ACL)
 	if h.SSE == "" {
 		h.SSE, h.SSEKMSKeyID, h.BucketKey = old.SSE, old.SSEKMSKeyID, old.BucketKey
 	}

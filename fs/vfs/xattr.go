@@ -40,6 +40,8 @@ func headerField(h *store.Headers, name string) *string {
 		return &h.Expires
 	case "storage-class":
 		return &h.StorageClass
+	case "tags":
+		return &h.Tags
 	}
 	return nil
 }
@@ -48,7 +50,7 @@ func headerField(h *store.Headers, name string) *string {
 func headerNames() []string {
 	return []string{
 		xattrS3 + "cache-control", xattrS3 + "content-disposition", xattrS3 + "content-encoding",
-		xattrS3 + "content-language", xattrS3 + "content-type", xattrS3 + "expires", xattrS3 + "storage-class",
+		xattrS3 + "content-language", xattrS3 + "content-type", xattrS3 + "expires", xattrS3 + "storage-class", xattrS3 + "tags",
 	}
 }
 
@@ -110,11 +112,14 @@ func (v *FS) GetXattr(ctx context.Context, r Ref, name string) ([]byte, error) {
 	return nil, fail(op, r.Path, syscall.ENODATA)
 }
 
+// there: a header has a value.
+func there(field string) bool { return field != "" && field != store.NoTags }
+
 // getHeader reads an attribute that is a header.
 func getHeader(h store.Headers, name string) ([]byte, bool) {
 	if strings.HasPrefix(name, xattrS3) {
 		if field := headerField(&h, name); field != nil {
-			return []byte(*field), *field != ""
+			return []byte(*field), there(*field)
 		}
 	}
 	return attrs.GetXattr(h, name)
@@ -132,7 +137,7 @@ func (v *FS) ListXattr(ctx context.Context, r Ref) ([]string, error) {
 	}
 	names := attrs.ListXattr(h)
 	for _, name := range headerNames() {
-		if *headerField(&h, name) != "" {
+		if there(*headerField(&h, name)) {
 			names = append(names, name)
 		}
 	}
@@ -169,6 +174,13 @@ func setHeader(h *store.Headers, name, value string) error {
 	}
 	var alone store.Headers // the others are as somebody has stored them
 	*headerField(&alone, name) = value
+	if headerField(&alone, name) == &alone.Tags {
+		tags, err := store.ParseTags(value)
+		if err != nil {
+			return errors.Join(syscall.EINVAL, err)
+		}
+		value = tags
+	}
 	next := h.Clone()
 	*headerField(&next, name) = value
 	if err := next.Validate(); errors.Is(err, store.ErrHeadersTooLarge) {
@@ -193,10 +205,12 @@ func (v *FS) RemoveXattr(ctx context.Context, r Ref, name string) error {
 	return v.changeXattr(ctx, op, r, func(h *store.Headers) error {
 		if strings.HasPrefix(name, xattrS3) {
 			field := headerField(h, name)
-			if *field == "" {
+			if !there(*field) {
 				return syscall.ENODATA
 			}
-			*field = ""
+			if *field = ""; field == &h.Tags {
+				*field = store.NoTags // "" would leave them
+			}
 			return nil
 		}
 		if !attrs.RemoveXattr(h, name) {

@@ -38,7 +38,7 @@ func objectXattrs() map[string]string {
 	return map[string]string{
 		"user.s3.content-type": "image/png", "user.s3.cache-control": "max-age=60", "user.s3.content-disposition": `attachment; filename="a b"`,
 		"user.s3.content-encoding": "gzip", "user.s3.content-language": "de", "user.s3.expires": "Wed, 21 Oct 2043 07:28:00 GMT",
-		"user.s3.storage-class": "STANDARD_IA", "user.meta.author": "me", "user.note": "50%",
+		"user.s3.storage-class": "STANDARD_IA", "user.s3.tags": "a=1&b=x+y", "user.meta.author": "me", "user.note": "50%",
 	}
 }
 
@@ -56,7 +56,7 @@ func wantObjectHeaders(t tb, e *env, key string) {
 	}
 	want := store.Headers{
 		ContentType: "image/png", CacheControl: "max-age=60", ContentDisposition: `attachment; filename="a b"`, ContentEncoding: "gzip",
-		ContentLanguage: "de", Expires: "Wed, 21 Oct 2043 07:28:00 GMT", StorageClass: "STANDARD_IA",
+		ContentLanguage: "de", Expires: "Wed, 21 Oct 2043 07:28:00 GMT", StorageClass: "STANDARD_IA", Tags: "a=1&b=x+y",
 		Metadata: map[string]string{"author": "me", "note": "50%25"},
 	}
 	if diff := cmp.Diff(want, h); diff != "" {
@@ -173,6 +173,9 @@ func TestXattrsThatCanNotBe(t *testing.T) {
 		{"user.s3.cache-control", "a\r\nx-amz-acl: public-read", syscall.EINVAL},
 		{"user.s3.cache-control", strings.Repeat("a", 2048), syscall.ENOSPC},
 		{"user.s3.storage-class", "COLD", syscall.EINVAL},
+		{"user.s3.tags", "a=1&a=2", syscall.EINVAL},
+		{"user.s3.tags", "&", syscall.EINVAL},
+		{"user.s3.tags", "a=%zz", syscall.EINVAL},
 		{"user.s3.no-such", "x", syscall.ENOTSUP},
 		{"user.meta.mode", "33188", syscall.EPERM},
 		{"user.meta.MTime", "1", syscall.EPERM},

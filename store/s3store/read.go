@@ -35,10 +35,16 @@ func (s *Store) Head(ctx context.Context, key string, c store.Cond) (store.Objec
 	if err == nil {
 		err = call.unmodified(out.LastModified, c)
 	}
+	var tags string
+	if err == nil {
+		tags, err = s.tags(ctx, call, key, out)
+	}
 	if err = call.end(0, err); err != nil {
 		return store.Object{}, err
 	}
-	return headObject(key, out), nil
+	o := headObject(key, out)
+	o.Headers.Tags = tags
+	return o, nil
 }
 
 // reason asks once more for what an answer to HEAD can not say, having no body:

@@ -18,7 +18,7 @@ import (
 var allHeaders = store.Headers{
 	ContentType: "image/png", ContentEncoding: "gzip", ContentDisposition: `attachment; filename="ü"`,
 	ContentLanguage: "de", CacheControl: "max-age=1", Expires: "0", WebsiteRedirect: "/x",
-	StorageClass: "STANDARD_IA", SSE: "aws:kms", SSEKMSKeyID: "arn:k", BucketKey: true,
+	StorageClass: "STANDARD_IA", SSE: "aws:kms", SSEKMSKeyID: "arn:k", BucketKey: true, Tags: "a=1&b=x+y", ACL: "public-read",
 	Metadata: map[string]string{"mode": "33188"},
 }
 
@@ -27,7 +27,7 @@ var wireHeaders = map[string]string{
 	"Content-Language": "de", "Cache-Control": "max-age=1", "Expires": "0", "X-Amz-Website-Redirect-Location": "/x",
 	"X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Server-Side-Encryption": "aws:kms",
 	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id":     "arn:k",
-	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true", "X-Amz-Meta-Mode": "33188",
+	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true", "X-Amz-Meta-Mode": "33188", "X-Amz-Tagging": "a=1&b=x+y", "X-Amz-Acl": "public-read",
 }
 
 func answerWrites(w http.ResponseWriter, r *http.Request) {
