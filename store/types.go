@@ -61,6 +61,9 @@ type Object struct {
 	StorageClass string // as listings give it; "" = STANDARD
 	Headers      *Headers
 
+	// TagsUntold: the object has tags, and Headers do not say which, as an answer to Get does not.
+	TagsUntold bool
+
 	// Checksum is a base64 full-object checksum with its algorithm in front
 	// ("CRC32:…", "SHA256:…", "CRC64NVME:…"), "" when the server offers none.
 	// Of the answer to a Get of a part (Range.Part) it is that of the part.

@@ -80,6 +80,9 @@ func New(d Deps, cfg Config) (*FS, error) {
 	if cfg.Pin <= 0 {
 		cfg.Pin = defaultPin
 	}
+	if cfg.Created == nil {
+		cfg.Created = func(string) store.Headers { return store.Headers{} }
+	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}

@@ -49,6 +49,9 @@ type Config struct {
 	// TempDir is where such bytes are kept, in files without names; "" = os.TempDir().
 	TempDir string
 
+	// Created gives the headers that an object begins with which is made here; nil = none. It must be quick.
+	Created func(key string) store.Headers
+
 	// Notify is told what the kernel should drop. It is called from a
 	// goroutine of its own, one call at a time, never under a lock; nil = none.
 	Notify func(Invalidation)

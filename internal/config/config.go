@@ -59,6 +59,10 @@ type Config struct {
 	Fsync       string
 	OnConflict  string
 
+	// What objects that are created get, as package objectopts reads it, by the names of its options.
+	Object  map[string]string
+	Objects []ObjectRule // [[objects]] of the file, in its order
+
 	// How it reports.
 	Notify    string
 	Metrics   string
@@ -75,6 +79,13 @@ type Cognito struct {
 	RoleARN              string // of the identity pool's roles, where the user may choose
 	UserPoolEndpoint     string // URL; "" = AWS
 	IdentityPoolEndpoint string
+}
+
+// ObjectRule is one table [[objects]] of the file: options by name for the keys that match.
+type ObjectRule struct {
+	Match    string
+	Settings map[string]string
+	Origin   string // FILE:LINE
 }
 
 // OptString is a string that may be unset: a custom prefix that is set to ""
@@ -109,9 +120,10 @@ type Group int
 
 // The groups of options.
 const (
-	GroupStore Group = iota // every command that talks to a bucket
-	GroupMount              // mount alone
-	GroupLog                // every command
+	GroupStore  Group = iota // every command that talks to a bucket
+	GroupMount               // mount alone
+	GroupLog                 // every command
+	GroupObject              // commands that create objects
 )
 
 // Option is one row of the table.
@@ -141,6 +153,7 @@ func (o Option) String() string { return o.value.text() }
 // Default returns the settings before any source was read.
 func Default() *Config {
 	return &Config{
+		Object:       map[string]string{},
 		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
@@ -151,7 +164,7 @@ func Default() *Config {
 
 // Table lists the options in the order of the manual; setting one changes c.
 func (c *Config) Table() []Option {
-	return append(append(c.storeOptions(), c.mountOptions()...), c.logOptions()...)
+	return append(append(c.storeOptions(), c.mountOptions()...), append(c.objectOptions(), c.logOptions()...)...)
 }
 
 func (c *Config) storeOptions() []Option {

@@ -150,6 +150,7 @@ func getObject(key string, out *s3.GetObjectOutput, size int64, part store.Range
 		Checksum:     sum,
 		Composite:    sums.composite(),
 		Part:         part,
+		TagsUntold:   aws.ToInt32(out.TagCount) > 0,
 		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),
