@@ -67,7 +67,7 @@ func TestOptions(t *testing.T) {
 		{"content-type": "\u00fc"},
 		{"cache-control": "a\nb"},
 		{"expires": "soon"},
-		
+
 		{"metadata": "a b=c"},
 		{"metadata": "a=1&A=2"},
 		{"metadata": "a=" + strings.Repeat("x", 2048)},
