@@ -128,6 +128,7 @@ type CopyRequest struct {
 	Target     string
 	Cond       Cond     // on the target; many servers ignore it in silence: see Limits.CopyCond
 	Headers    *Headers // nil keeps the source's headers (COPY), else REPLACE with these
+	Known      *Headers // where Headers is nil: what the source has, if the caller knows; it spares some providers a request
 }
 
 // Part is one uploaded part of a multipart upload.

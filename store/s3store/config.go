@@ -54,6 +54,10 @@ type Config struct {
 	Checksums   string // ChecksumsSupported ("" too) or ChecksumsRequired
 	Timeouts    Timeouts
 
+	// CopyKeepsAll: the server has no storage classes, encryption or redirects, so that a copy can lose none. Else a Copy that is to keep
+	// headers which nobody knows costs a HEAD before it.
+	CopyKeepsAll bool
+
 	// Transport carries the requests; nil builds one for Endpoint.
 	Transport http.RoundTripper
 
@@ -126,6 +130,7 @@ type Store struct {
 	attempts int
 	timeouts Timeouts
 	checksum bool // ChecksumsSupported
+	keepsAll bool // CopyKeepsAll
 	http     *client
 	observe  func(op string, d time.Duration, bytes int64, err error)
 
@@ -166,6 +171,7 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 		timeouts: cfg.Timeouts.withDefaults(),
 		checksum: cfg.Checksums != ChecksumsRequired,
 		observe:  cfg.Observe,
+		keepsAll: cfg.CopyKeepsAll,
 		signer:   v4.NewSigner(),
 	}
 	s.http = newClient(cfg.Transport, endpoint, s.timeouts)

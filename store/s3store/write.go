@@ -61,12 +61,19 @@ func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult,
 	if err := writable(op.Copy, r.Target, r.Cond); err != nil {
 		return store.PutResult{}, err
 	}
+	lost, err := s.uncopied(ctx, r)
+	if err != nil {
+		return store.PutResult{}, err
+	}
 	ctx, call := s.change(ctx, op.Copy, r.Target, s.timeouts.LongHeader)
 	in := &s3.CopyObjectInput{
 		Bucket: &s.bucket, Key: &r.Target, CopySource: s.source(r.Source),
 		CopySourceIfMatch: ptr(r.SourceETag),
 		IfMatch:           ptr(r.Cond.IfMatch), IfNoneMatch: star(r.Cond.IfNoneMatch),
 	}
+	in.StorageClass, in.WebsiteRedirectLocation = types.StorageClass(lost.StorageClass), ptr(lost.WebsiteRedirect)
+	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryption(lost.SSE), ptr(lost.SSEKMSKeyID)
+	in.BucketKeyEnabled = bucketKey(lost.BucketKey)
 	var more []func(*s3.Options)
 	if r.Headers != nil {
 		copyHeaders(in, *r.Headers)
