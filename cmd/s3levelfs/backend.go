@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/internal/throttle"
@@ -25,6 +26,7 @@ type backend struct {
 	store    *telemetry.Requests
 	policy   *levels.Policy
 	identity levels.Identity
+	presign  vfs.Presigner // nil: the provider makes no URLs
 }
 
 // openLog opens the log of a command. A daemon without --log-file logs into dir.
@@ -113,10 +115,11 @@ func openStoreAs(ctx context.Context, cfg *config.Loaded, w *who, log *zap.Logge
 	if err != nil {
 		return nil, err
 	}
+	presign, _ := s.(vfs.Presigner)
 	if cfg.UploadLimit > 0 {
 		s = throttle.New(s, cfg.UploadLimit)
 	}
-	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: w.Identity}, nil
+	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: w.Identity, presign: presign}, nil
 }
 
 // openProvider opens the provider of the settings; without credentials it finds its own.

@@ -215,6 +215,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	s.onClose(notifier.Close)
 	s.vfs, err = vfs.New(vfs.Deps{
 		Policy: s.backend.policy, Store: s.backend.store, Uploader: up, Cache: s.cache, Listing: list, Attrs: known,
+		Presigner: s.backend.presign,
 	}, s.vfsConfig(notifier))
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ func (v *FS) fact(ctx context.Context, n *node, name string) (string, error) {
 		return v.versionID(ctx, n)
 	case "sse":
 		return v.encryption(ctx, n)
+	case "url":
+		return v.url(ctx, n)
 	}
 	return "", nil
 }
@@ -75,4 +77,13 @@ func (v *FS) encryption(ctx context.Context, n *node) (string, error) {
 	}
 	h, err := v.xattrHeaders(ctx, n)
 	return strings.TrimSpace(h.SSE + " " + h.SSEKMSKeyID), err
+}
+
+// url is one by which anybody can read the stored version of a file for a while. It is made when it is asked for, and sends no request.
+func (v *FS) url(ctx context.Context, n *node) (string, error) {
+	if v.presign == nil || n.dir || n.link || n.obj == nil || n.moving() || !n.target.Grants.Has(levels.Get) {
+		return "", nil
+	}
+	url, err := v.presign.PresignGet(ctx, n.obj.Key, v.cfg.URLExpires)
+	return url, wrap("getxattr", n.path, err)
 }

@@ -2,9 +2,11 @@ package vfs_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -240,4 +242,42 @@ func TestFacts(t *testing.T) {
 	}
 	wantNoXattr(t, e, "public", "user.s3levelfs.version-id")
 	wantNoXattr(t, e, "public", "user.s3levelfs.sse")
+}
+
+// presigner counts the URLs that it is asked for.
+type presigner struct{ asked []string }
+
+func (p *presigner) PresignGet(_ context.Context, key string, expires time.Duration) (string, error) {
+	p.asked = append(p.asked, key)
+	if key == "public/refused" {
+		return "", store.ErrCredentials
+	}
+	return "https://s3/" + key + "?expires=" + expires.String(), nil
+}
+
+// TestURL: the URL of a file is made when it is asked for by its name, of what is stored alone, and is no request.
+func TestURL(t *testing.T) {
+	p := &presigner{}
+	e := newEnv(t, envConfig{presigner: p, vfs: vfs.Config{URLExpires: time.Hour}})
+	defer e.close(t)
+	e.put(t, "public/f", []byte("x"))
+	e.put(t, "public/refused", []byte("x"))
+	mustLookup(t, e, "public/f")
+	e.mem.ResetCounts()
+	wantXattr(t, e, "public/f", "user.s3levelfs.url", "https://s3/public/f?expires=1h0m0s")
+	wantCounts(t, e, map[string]int{})
+	if _, err := e.fs.ListXattr(t.Context(), vfs.Ref{Path: "public/f"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.fs.GetXattr(t.Context(), vfs.Ref{Path: "public/refused"}, "user.s3levelfs.url"); !errors.Is(err, store.ErrCredentials) {
+		t.Error(err)
+	}
+	wantNoXattr(t, e, "public", "user.s3levelfs.url")
+	h, _, err := e.fs.Create(t.Context(), "public/new", syscall.O_CREAT|syscall.O_WRONLY, 0o644)
+	must(t, err)
+	wantNoXattr(t, e, "public/new", "user.s3levelfs.url")
+	closeHandle(t, h)
+	if diff := cmp.Diff([]string{"public/f", "public/refused"}, p.asked); diff != "" {
+		t.Error(diff)
+	}
 }

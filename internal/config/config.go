@@ -45,6 +45,7 @@ type Config struct {
 	MetadataTTL   time.Duration
 	AttrTTL       time.Duration
 	StaleIfDown   time.Duration
+	URLExpires    time.Duration
 
 	// How it writes.
 	StateDir    string
@@ -156,7 +157,7 @@ func Default() *Config {
 		Object:       map[string]string{},
 		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
-		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
+		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, URLExpires: 15 * time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -219,6 +220,7 @@ func (c *Config) mountOptions() []Option {
 		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
+		mount("url-expires", durationValue{&c.URLExpires, time.Second, 7 * 24 * time.Hour}, "`TIME` that the URLs of the attribute user.s3levelfs.url hold, at most to the end of the credentials"),
 		mount("state-dir", stringValue{&c.StateDir}, "`DIR` for what must not be lost (spool, log, control socket); default: the user's state directory"),
 		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
 		mount("spool-keep-free", freeValue{&c.KeepFree, autoFree()}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),
