@@ -125,13 +125,21 @@ func openStoreAs(ctx context.Context, cfg *config.Loaded, w *who, log *zap.Logge
 // openProvider opens the provider of the settings; without credentials it finds its own.
 func openProvider(ctx context.Context, cfg *config.Loaded, credentials store.CredentialSource, log *zap.Logger) (store.Store, error) {
 	if cfg.Local != "" {
+		if cfg.CustomerKeyFile != "" {
+			return nil, withCode(exitConfig, errors.New("--sse-c-key-file: the embedded S3 encrypts nothing: leave it or --local out"))
+		}
 		return openLocal(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
 	}
 	provider := cfg.Provider
 	if provider == "" {
 		provider = "s3"
 	}
+	key, err := customerKey(cfg.CustomerKeyFile)
+	if err != nil {
+		return nil, err
+	}
 	s, err := store.Open(ctx, provider, store.Options{
+		CustomerKey: key, RequestPayer: cfg.RequestPayer, BucketOwner: cfg.BucketOwner,
 		Bucket: cfg.Bucket, Endpoint: cfg.Endpoint, Region: cfg.Region, PathStyle: cfg.PathStyle,
 		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
 		Credentials: credentials,

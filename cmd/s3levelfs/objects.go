@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/objectopts"
+	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // objectRules are what the settings give to objects that are created.
@@ -34,4 +36,20 @@ func objectRules(cfg *config.Loaded) (*objectopts.Rules, error) {
 		return nil, withCode(exitConfig, fmt.Errorf("options of objects: %w", err))
 	}
 	return out, nil
+}
+
+// customerKey reads the key of SSE-C; "" = there is none.
+func customerKey(file string) (*store.CustomerKey, error) {
+	if file == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("--sse-c-key-file: %w", err))
+	}
+	key, err := store.ParseCustomerKey(content)
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("--sse-c-key-file %s: %w", file, err))
+	}
+	return key, nil
 }

@@ -23,7 +23,7 @@ func (v *FS) fact(ctx context.Context, n *node, name string) (string, error) {
 	case "state":
 		return v.stateOf(n), nil
 	case "error":
-		return v.errorOf(n), nil
+		return v.trouble(ctx, n)
 	case "conflict":
 		return v.conflictOf(n), nil
 	case "verified":
@@ -86,4 +86,18 @@ func (v *FS) url(ctx context.Context, n *node) (string, error) {
 	}
 	url, err := v.presign.PresignGet(ctx, n.obj.Key, v.cfg.URLExpires)
 	return url, wrap("getxattr", n.path, err)
+}
+
+// trouble is what is wrong with a file, and where nothing is known of it, why its headers can not be had: such as for want of the key that
+// it is encrypted with.
+func (v *FS) trouble(ctx context.Context, n *node) (string, error) {
+	if text := v.errorOf(n); text != "" || n.dir || n.link || n.obj == nil || n.info != nil || !n.target.Grants.Has(levels.Get) {
+		return text, nil
+	}
+	_, err := v.headers(ctx, n)
+	switch {
+	case err == nil, isCancelled(err):
+		return "", err
+	}
+	return err.Error(), nil
 }

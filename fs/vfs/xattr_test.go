@@ -3,6 +3,7 @@ package vfs_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -227,11 +228,11 @@ func TestFacts(t *testing.T) {
 	} {
 		wantXattr(t, e, "public/f", "user.s3levelfs."+name, want)
 	}
-	wantNoXattr(t, e, "public/f", "user.s3levelfs.error")
 	wantNoXattr(t, e, "public/f", "user.s3levelfs.no-such")
 	wantCounts(t, e, map[string]int{})
 	wantXattr(t, e, "public/f", "user.s3levelfs.version-id", "v1")
 	wantXattr(t, e, "public/f", "user.s3levelfs.sse", "aws:kms arn:key")
+	wantNoXattr(t, e, "public/f", "user.s3levelfs.error")
 	wantCounts(t, e, map[string]int{op.Head: 2})
 	names, err := e.fs.ListXattr(t.Context(), vfs.Ref{Path: "public/f"})
 	must(t, err)
@@ -279,5 +280,39 @@ func TestURL(t *testing.T) {
 	closeHandle(t, h)
 	if diff := cmp.Diff([]string{"public/f", "public/refused"}, p.asked); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// locked refuses what is encrypted by a key that the mount has not.
+type locked struct{ store.Store }
+
+func (locked) refusal(key string) error {
+	return &store.Error{Op: op.Head, Key: key, Code: "InvalidRequest", Status: 400, Kind: store.ErrPermission, Hint: "give the key's file"}
+}
+
+func (s locked) Head(_ context.Context, key string, _ store.Cond) (store.Object, error) {
+	return store.Object{}, s.refusal(key)
+}
+
+func (s locked) Get(_ context.Context, key string, _ store.Range, _ store.Cond) (io.ReadCloser, store.Object, error) {
+	return nil, store.Object{}, s.refusal(key)
+}
+
+// TestEncryptedFileWithoutItsKey: such a file is EACCES, and its attribute says what it lacks.
+func TestEncryptedFileWithoutItsKey(t *testing.T) {
+	e := newEnv(t, envConfig{wrap: func(s store.Store) store.Store { return locked{s} }})
+	defer e.close(t)
+	e.put(t, "public/f", []byte("x"))
+	h, err := e.fs.Open(t.Context(), "public/f", syscall.O_RDONLY)
+	if err == nil {
+		_, err = h.ReadAt(t.Context(), make([]byte, 1), 0)
+		closeHandle(t, h)
+	}
+	if !errors.Is(err, store.ErrPermission) {
+		t.Errorf("read: %v", err)
+	}
+	got, err := e.fs.GetXattr(t.Context(), vfs.Ref{Path: "public/f"}, "user.s3levelfs.error")
+	if err != nil || !strings.Contains(string(got), "give the key's file") {
+		t.Errorf("%q, %v", got, err)
 	}
 }

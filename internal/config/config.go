@@ -21,6 +21,9 @@ type Config struct {
 	Local           string
 	Provider        string
 	MaxAttempts     int
+	CustomerKeyFile string // of SSE-C
+	RequestPayer    bool
+	BucketOwner     string
 	Checksums       string
 	PublicPrefix    OptString
 	ProtectedPrefix OptString
@@ -196,6 +199,9 @@ func (c *Config) storeOptions() []Option {
 		store("provider", stringValue{&c.Provider}, "storage provider `NAME`; default: local with --local, else s3"),
 		store("max-attempts", intValue{&c.MaxAttempts, 1, 20}, "attempts of one request, the first included (`N` from 1 to 20)"),
 		store("checksums", enumValue{&c.Checksums, []string{"supported", "required"}}, "`WHEN` checksums are sent: supported, or required for servers that refuse them"),
+		store("sse-c-key-file", stringValue{&c.CustomerKeyFile}, "`FILE` with the key that objects are encrypted with (SSE-C): 32 bytes, as they are or in base64 or hex; also to read, copy and change them"),
+		store("request-payer", boolValue{&c.RequestPayer}, "pay for the requests oneself, as buckets want it whose requester pays"),
+		store("expected-bucket-owner", stringValue{&c.BucketOwner}, "account `ID` that the bucket must belong to; else all requests are refused"),
 	}
 }
 

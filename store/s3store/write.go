@@ -57,7 +57,18 @@ func fromStart(body *io.SectionReader) *io.SectionReader {
 }
 
 // Copy implements [store.Writer].
-func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
+func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (res store.PutResult, err error) {
+	err = eitherWay(ctx, s, r.Source, func(ctx context.Context) error {
+		res, err = s.copyObject(ctx, r)
+		return err
+	})
+	if err == nil {
+		s.plain.note(r.Target, false)
+	}
+	return res, err
+}
+
+func (s *Store) copyObject(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
 	if err := writable(op.Copy, r.Target, r.Cond); err != nil {
 		return store.PutResult{}, err
 	}
