@@ -35,8 +35,9 @@ type Error struct {
 	Code      string // S3 error code, "" when no answer came
 	Status    int    // HTTP status, 0 when no answer came
 	RequestID string
-	Kind      error // one of the kinds above, never nil
-	Err       error // cause, may be nil
+	Kind      error  // one of the kinds above, never nil
+	Err       error  // cause, may be nil
+	Hint      string // what it is about and what mends it, where the code alone does not say
 
 	// RetryAfter is how long the store asks to wait before the next attempt; 0 when it does not say.
 	RetryAfter time.Duration
@@ -53,7 +54,11 @@ func (e *Error) Error() string {
 		cause = e.Err
 	}
 	if e.Code != "" {
-		return fmt.Sprintf("%s %q: %v (%s, HTTP %d)", e.Op, e.Key, e.Kind, e.Code, e.Status)
+		text := fmt.Sprintf("%s %q: %v (%s, HTTP %d)", e.Op, e.Key, e.Kind, e.Code, e.Status)
+		if e.Hint != "" {
+			text += ": " + e.Hint
+		}
+		return text
 	}
 	return fmt.Sprintf("%s %q: %v", e.Op, e.Key, cause)
 }

@@ -18,6 +18,10 @@ type Options struct {
 
 	Credentials CredentialSource // nil = the provider's own way to find some
 
+	CustomerKey  *CustomerKey // encrypts what is written and opens what is encrypted with it; nil = none
+	RequestPayer bool         // we pay for the requests, as buckets want it whose requester pays
+	BucketOwner  string       // account that the bucket must belong to; "" = any
+
 	MaxAttempts int    // of one read request, the first included; 0 = 4
 	Checksums   string // "supported" (default) or "required"
 	Extra       map[string]string

@@ -23,6 +23,13 @@ type Headers struct {
 	SSEKMSKeyID        string
 	BucketKey          bool // x-amz-server-side-encryption-bucket-key-enabled
 
+	// Tags are the object's, as x-amz-tagging has them: k=v&k2=v2, URL-encoded. "" says nothing of them: what is written anew has none then, and
+	// a Copy keeps the source's; [NoTags] takes them away. Head tells them where it may read them, Get does not.
+	Tags string
+	// ACL is a canned access control list, x-amz-acl. It is only sent: no answer tells it, so that who writes or copies the object
+	// again, has to give it again.
+	ACL string
+
 	// Metadata holds the x-amz-meta-* headers: lower-case names without the
 	// prefix. Names and values are ASCII; S3 allows 2 KiB in all.
 	Metadata map[string]string
@@ -53,6 +60,9 @@ type Object struct {
 	VersionID    string
 	StorageClass string // as listings give it; "" = STANDARD
 	Headers      *Headers
+
+	// TagsUntold: the object has tags, and Headers do not say which, as an answer to Get does not.
+	TagsUntold bool
 
 	// Checksum is a base64 full-object checksum with its algorithm in front
 	// ("CRC32:…", "SHA256:…", "CRC64NVME:…"), "" when the server offers none.
@@ -118,6 +128,7 @@ type CopyRequest struct {
 	Target     string
 	Cond       Cond     // on the target; many servers ignore it in silence: see Limits.CopyCond
 	Headers    *Headers // nil keeps the source's headers (COPY), else REPLACE with these
+	Known      *Headers // where Headers is nil: what the source has, if the caller knows; it spares some providers a request
 }
 
 // Part is one uploaded part of a multipart upload.

@@ -64,6 +64,9 @@ type Config struct {
 	// generation, when it is sealed and no explicit time was set. nil = none.
 	Stamp func(h *store.Headers, mod time.Time)
 
+	// Probe tells by its fields of encryption how the object is sent by which a level's rights are asked for: a bucket may refuse what is not encrypted as it wants it.
+	Probe store.Headers
+
 	// Stored is told of a version that has just been uploaded whole by this uploader, before anybody could read it: the
 	// ETag, and content, which is valid until it returns. It is called several times at once, under no lock. nil = nobody.
 	Stored func(key, etag string, content *io.SectionReader)

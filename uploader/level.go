@@ -120,7 +120,7 @@ func (u *Uploader) sendProbe(ctx context.Context, l *level) (noCond bool, err er
 	key := l.Prefix + probeName + strings.ToLower(rand.Text()[:12])
 	body := []byte("s3levelfs: may this level be written?\n")
 	_, err = u.store.Put(ctx, key, io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))),
-		store.Headers{ContentType: "text/plain"}, store.Cond{IfMatch: "0"})
+		u.probeHeaders(), store.Cond{IfMatch: "0"})
 	if err == nil {
 		if derr := u.store.Delete(ctx, key, store.Cond{}); derr != nil {
 			u.log.Warn("the probe's object could not be deleted", zap.String("key", key), zap.Error(derr))
@@ -210,4 +210,10 @@ func (u *Uploader) noConditions(key string) bool {
 	defer u.mu.Unlock()
 	l := u.levelOf(key)
 	return l != nil && l.noCond
+}
+
+// probeHeaders are those of the object of a probe, which is never there for long.
+func (u *Uploader) probeHeaders() store.Headers {
+	p := u.cfg.Probe
+	return store.Headers{ContentType: "text/plain", SSE: p.SSE, SSEKMSKeyID: p.SSEKMSKeyID, BucketKey: p.BucketKey}
 }

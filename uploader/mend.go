@@ -51,7 +51,7 @@ func (u *Uploader) mendable(o *op) bool {
 func sameHeaders(a, b store.Headers) bool {
 	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
 		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
-		a.CacheControl == b.CacheControl && a.Expires == b.Expires && a.WebsiteRedirect == b.WebsiteRedirect &&
+		a.CacheControl == b.CacheControl && a.Expires == b.Expires && a.WebsiteRedirect == b.WebsiteRedirect && a.Tags == b.Tags &&
 		maps.Equal(a.Metadata, b.Metadata)
 }
 

@@ -66,7 +66,7 @@ func (u *Uploader) needsTarget(o *op) bool {
 func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, unanswered bool, err error) {
 	noCond := u.noConditions(o.to) || !u.canLook(o.to)
 	u.mu.Lock()
-	r := store.CopyRequest{Source: o.key, SourceETag: o.base.ETag, Target: o.to, Headers: o.headers}
+	r := store.CopyRequest{Source: o.key, SourceETag: o.base.ETag, Target: o.to, Headers: o.headers, Known: o.base.Headers}
 	size := o.base.Size
 	plain := size <= u.limits.MaxCopy && (!isMarker(r.Source) || size > 0)
 	switch {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/s3levelfs/s3levelfs/fs/vfs"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/internal/throttle"
@@ -25,6 +26,7 @@ type backend struct {
 	store    *telemetry.Requests
 	policy   *levels.Policy
 	identity levels.Identity
+	presign  vfs.Presigner // nil: the provider makes no URLs
 }
 
 // openLog opens the log of a command. A daemon without --log-file logs into dir.
@@ -113,22 +115,31 @@ func openStoreAs(ctx context.Context, cfg *config.Loaded, w *who, log *zap.Logge
 	if err != nil {
 		return nil, err
 	}
+	presign, _ := s.(vfs.Presigner)
 	if cfg.UploadLimit > 0 {
 		s = throttle.New(s, cfg.UploadLimit)
 	}
-	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: w.Identity}, nil
+	return &backend{store: telemetry.CountRequests(s), policy: policy, identity: w.Identity, presign: presign}, nil
 }
 
 // openProvider opens the provider of the settings; without credentials it finds its own.
 func openProvider(ctx context.Context, cfg *config.Loaded, credentials store.CredentialSource, log *zap.Logger) (store.Store, error) {
 	if cfg.Local != "" {
+		if cfg.CustomerKeyFile != "" {
+			return nil, withCode(exitConfig, errors.New("--sse-c-key-file: the embedded S3 encrypts nothing: leave it or --local out"))
+		}
 		return openLocal(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
 	}
 	provider := cfg.Provider
 	if provider == "" {
 		provider = "s3"
 	}
+	key, err := customerKey(cfg.CustomerKeyFile)
+	if err != nil {
+		return nil, err
+	}
 	s, err := store.Open(ctx, provider, store.Options{
+		CustomerKey: key, RequestPayer: cfg.RequestPayer, BucketOwner: cfg.BucketOwner,
 		Bucket: cfg.Bucket, Endpoint: cfg.Endpoint, Region: cfg.Region, PathStyle: cfg.PathStyle,
 		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
 		Credentials: credentials,

@@ -31,7 +31,7 @@ func configCommand() *cli.Command {
 			Flags: append([]cli.Flag{
 				jsonFlag(),
 				&cli.BoolFlag{Name: "all", Usage: "the defaults, too"},
-			}, groupFlags(config.GroupStore, config.GroupMount, config.GroupLog)...),
+			}, groupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupLog)...),
 			Action: configShow,
 		}},
 	}

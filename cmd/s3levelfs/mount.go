@@ -27,7 +27,7 @@ func mountCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground; Ctrl-C unmounts", Category: "mount options"},
 			&cli.BoolFlag{Name: loginOrGuestFlag, Hidden: true},
-		}, groupFlags(config.GroupStore, config.GroupMount, config.GroupLog)...),
+		}, groupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupLog)...),
 		Action: mount,
 	}
 }
@@ -41,6 +41,9 @@ func mount(c *cli.Context) error {
 		return withCode(exitUsage, errors.New("mount needs one MOUNTPOINT, an empty directory: see `s3levelfs mount -h`"))
 	}
 	if err := cfg.RequireStore(); err != nil {
+		return err
+	}
+	if _, err := objectRules(cfg); err != nil {
 		return err
 	}
 	mountpoint, err := fs.CheckMountpoint(c.Args().First())

@@ -20,6 +20,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/notify"
+	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -37,6 +38,7 @@ type session struct {
 	started    time.Time
 	log        *zap.Logger
 
+	objects  *objectopts.Rules // what objects get that are created
 	who      *who
 	backend  *backend
 	spool    *spool.Spool
@@ -75,6 +77,9 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 			s.close()
 		}
 	}()
+	if s.objects, err = objectRules(cfg); err != nil {
+		return nil, err
+	}
 	if s.who, err = openIdentity(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -210,6 +215,7 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	s.onClose(notifier.Close)
 	s.vfs, err = vfs.New(vfs.Deps{
 		Policy: s.backend.policy, Store: s.backend.store, Uploader: up, Cache: s.cache, Listing: list, Attrs: known,
+		Presigner: s.backend.presign,
 	}, s.vfsConfig(notifier))
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
 	"github.com/s3levelfs/s3levelfs/internal/throttle"
 	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -29,6 +30,7 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		}[cfg.OnConflict],
 		Events: s.event,
 		Stamp:  vfs.Stamp,
+		Probe:  s.objects.Headers("", time.Now()),
 	}
 	if cfg.UploadLimit > 0 {
 		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, uploader.DefaultRequests, uploader.DefaultPartSize, max(s.backend.store.Limits().MinPart, 1<<20), 64<<10)
@@ -50,8 +52,9 @@ func (s *session) vfsConfig(n *fs.Notifier) vfs.Config {
 			"auto": vfs.AttrsAuto, "exact": vfs.AttrsExact, "listing": vfs.AttrsListing,
 		}[cfg.Attrs],
 		UID: ownerID(cfg.UID, uint32(os.Getuid())), GID: ownerID(cfg.GID, uint32(os.Getgid())), Umask: uint32(cfg.Umask),
-		ReadOnly: cfg.ReadOnly, MetadataTTL: notZero(cfg.MetadataTTL), AttrTTL: notZero(cfg.AttrTTL),
+		ReadOnly: cfg.ReadOnly, MetadataTTL: notZero(cfg.MetadataTTL), AttrTTL: notZero(cfg.AttrTTL), URLExpires: cfg.URLExpires,
 		Notify: n.Invalidate, Log: s.log.Named("vfs"),
+		Created: func(key string) store.Headers { return s.objects.Headers(key, time.Now()) },
 	}
 }
 

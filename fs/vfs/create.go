@@ -93,10 +93,10 @@ func (v *FS) roomFor(op string, n *node) error {
 	return nil
 }
 
-// newHeaders are those of a new file: its mode, where that is not the one that the
+// newHeaders are those of a new file: the options of its key, and its mode, where that is not the one that the
 // level gives anyway. The uploader adds the type that name and content tell.
 func (v *FS) newHeaders(t levels.Target, mode uint32) (store.Headers, error) {
-	var h store.Headers
+	h := v.cfg.Created(t.Key)
 	if mode &= permMask; mode == t.Mode(false)&^v.cfg.Umask {
 		return h, nil
 	}

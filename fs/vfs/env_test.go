@@ -36,16 +36,17 @@ const ownID = "us-east-1:11111111-2222-3333-4444-555555555555"
 type envConfig struct {
 	forgets bool // what was uploaded is not kept in the cache: reads ask the store
 
-	mem      *memstore.Store // nil = a new one
-	memory   memstore.Config
-	identity levels.Identity
-	options  levels.Options
-	vfs      vfs.Config
-	ttl      time.Duration // of listings; 0 = an hour
-	settle   time.Duration // 0 = none
-	log      *zap.Logger
-	event    func(uploader.Event)          // is called before an event is told; nil = nothing
-	wrap     func(store.Store) store.Store // what is seen of the bucket; nil = as it is
+	mem       *memstore.Store // nil = a new one
+	memory    memstore.Config
+	identity  levels.Identity
+	options   levels.Options
+	vfs       vfs.Config
+	ttl       time.Duration // of listings; 0 = an hour
+	settle    time.Duration // 0 = none
+	log       *zap.Logger
+	event     func(uploader.Event)          // is called before an event is told; nil = nothing
+	presigner vfs.Presigner                 // nil = none
+	wrap      func(store.Store) store.Store // what is seen of the bucket; nil = as it is
 }
 
 // env is one mount without a kernel, with all its real parts on a store in memory.
@@ -116,7 +117,7 @@ func (e *env) start(t tb) {
 	c := e.cfg.vfs
 	c.TempDir, c.Log = e.dir, e.cfg.log
 	e.fs, err = vfs.New(vfs.Deps{
-		Policy: e.policy, Store: st, Uploader: e.up, Cache: e.cache, Listing: e.listing, Attrs: e.attrs,
+		Policy: e.policy, Store: st, Uploader: e.up, Cache: e.cache, Listing: e.listing, Attrs: e.attrs, Presigner: e.cfg.presigner,
 	}, c)
 	must(t, err)
 	e.up.Start()

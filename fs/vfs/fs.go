@@ -22,6 +22,7 @@ const (
 	defaultMetadataTTL = 5 * time.Second
 	defaultAttrTTL     = 60 * time.Second
 	defaultPin         = 64 << 20
+	defaultURLExpires  = 15 * time.Minute // Amplify's get
 )
 
 // Bounds of the tables that only spare requests: the least recently used
@@ -39,6 +40,7 @@ type FS struct {
 	cache   *cache.Cache
 	listing *listing.Index
 	attrs   *attrs.Index
+	presign Presigner // nil = none
 	cfg     Config
 	log     *zap.Logger
 
@@ -80,6 +82,12 @@ func New(d Deps, cfg Config) (*FS, error) {
 	if cfg.Pin <= 0 {
 		cfg.Pin = defaultPin
 	}
+	if cfg.URLExpires <= 0 {
+		cfg.URLExpires = defaultURLExpires
+	}
+	if cfg.Created == nil {
+		cfg.Created = func(string) store.Headers { return store.Headers{} }
+	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -97,7 +105,7 @@ func New(d Deps, cfg Config) (*FS, error) {
 	}
 	v := &FS{
 		policy: d.Policy, store: d.Store, up: d.Uploader, cache: d.Cache,
-		listing: d.Listing, attrs: d.Attrs, cfg: cfg, log: cfg.Log,
+		listing: d.Listing, attrs: d.Attrs, presign: d.Presigner, cfg: cfg, log: cfg.Log,
 		started: time.Now(), inodes: newInodes(), notices: newNotices(cfg.Notify),
 		blind: blind, dirs: dirs, warned: warned, siblings: newSiblings(),
 		open: make(map[string]*openFile), gone: make(map[uint64][]*openFile),

@@ -51,6 +51,7 @@ func (v *FS) Mkdir(ctx context.Context, path string, mode uint32) (Attr, error) 
 // level gives anyway.
 func (v *FS) dirHeaders(t levels.Target, mode uint32) (store.Headers, error) {
 	h := store.Headers{}
+	v.encrypted(t.DirPrefix(), &h)
 	if mode &= permMask; mode == t.Mode(true)&^v.cfg.Umask {
 		return h, nil
 	}

@@ -166,9 +166,12 @@ func (v *FS) renameFailed(m *move, err error) error {
 }
 
 // inherit completes the headers of a young source that replaces a file: an
-// editor that writes a new file and moves it over the old one means the same file.
+// editor that writes a new file and moves it over the old one means the same file. One that replaces nothing gets the options of its new name.
 func (v *FS) inherit(ctx context.Context, m *move) error {
-	if !m.from.pending() || !m.replaces || time.Since(m.from.info.ModTime) >= inheritAge ||
+	if !m.replaces {
+		return v.follow(ctx, m)
+	}
+	if !m.from.pending() || time.Since(m.from.info.ModTime) >= inheritAge ||
 		!m.to.target.Grants.Has(levels.Get) {
 		return nil
 	}
@@ -180,16 +183,9 @@ func (v *FS) inherit(ctx context.Context, m *move) error {
 	case err != nil:
 		return err
 	}
+	replaceHeaders(&h, v.cfg.Created(m.from.target.Key), store.Headers{}) // of what is new: the file that is meant is not
 	fillHeaders(&h, old)
-	f := v.up.File(m.from.target.Key)
-	if f == nil {
-		return nil // committed meanwhile: it is copied with the headers that it has
-	}
-	err = f.SetHeaders(h)
-	if errors.Is(err, store.ErrNotExist) {
-		err = nil // likewise
-	}
-	return wrap("rename", m.from.path, errors.Join(err, f.Release(ctx, false)))
+	return v.amend(ctx, m, h)
 }
 
 // fillHeaders sets the headers of h that are not set to those of old. What
@@ -209,6 +205,8 @@ func fillHeaders(h *store.Headers, old store.Headers) {
 	fill(&h.Expires, old.Expires)
 	fill(&h.WebsiteRedirect, old.WebsiteRedirect)
 	fill(&h.StorageClass, old.StorageClass)
+	fill(&h.Tags, old.Tags)
+	fill(&h.ACL, old.ACL)
 	if h.SSE == "" {
 		h.SSE, h.SSEKMSKeyID, h.BucketKey = old.SSE, old.SSEKMSKeyID, old.BucketKey
 	}

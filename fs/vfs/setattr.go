@@ -203,7 +203,7 @@ func (v *FS) changeFile(ctx context.Context, n *node, edit func(*store.Headers) 
 	}
 	before := h.Clone()
 	if err := edit(&h); err != nil {
-		return tooLarge(op, n.path, err)
+		return notStorable(op, n.path, err)
 	}
 	if h.Equal(before) { // chown -R to the owner that all have already
 		return nil
@@ -252,7 +252,7 @@ func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) e
 	}
 	before, had := h.Clone(), facts.marker || n.marking()
 	if err := edit(&h); err != nil {
-		return tooLarge(op, n.path, err)
+		return notStorable(op, n.path, err)
 	}
 	if had && h.Equal(before) {
 		return nil
@@ -272,10 +272,15 @@ func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) e
 	return nil
 }
 
-// tooLarge: the metadata has 2 KiB.
-func tooLarge(op, path string, err error) error {
-	if errors.Is(err, attrs.ErrMetadataTooLarge) {
-		return errors.Join(fail(op, path, syscall.ENOSPC), err)
+// notStorable gives what headers can not hold its number: the metadata has 2 KiB, some names are taken, others can be none.
+func notStorable(op, path string, err error) error {
+	for _, is := range []struct {
+		err   error
+		errno syscall.Errno
+	}{{attrs.ErrMetadataTooLarge, syscall.ENOSPC}, {attrs.ErrReserved, syscall.EPERM}, {attrs.ErrNotHeader, syscall.EINVAL}} {
+		if errors.Is(err, is.err) {
+			return errors.Join(fail(op, path, is.errno), err)
+		}
 	}
 	return wrap(op, path, err)
 }

@@ -31,9 +31,10 @@ func (v *FS) Symlink(ctx context.Context, target, path string) (Attr, error) {
 		return Attr{}, err
 	}
 	h := store.Headers{ContentType: "application/x-symlink"}
+	v.encrypted(t.Key, &h)
 	p := attrs.Posix{Has: attrs.HasMode, Mode: attrs.TypeSymlink | 0o777, Link: target}
 	if err := p.Encode(&h); err != nil {
-		return Attr{}, tooLarge(op, path, err)
+		return Attr{}, notStorable(op, path, err)
 	}
 	if err := v.makeEmpty(ctx, op, path, t, h); err != nil {
 		return Attr{}, err

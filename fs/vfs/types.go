@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,7 +14,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
-// Deps are the packages that an FS stands on. All are required.
+// Deps are the packages that an FS stands on. All but Presigner are required.
 type Deps struct {
 	Policy   *levels.Policy
 	Store    store.Reader
@@ -21,6 +22,14 @@ type Deps struct {
 	Cache    *cache.Cache
 	Listing  *listing.Index
 	Attrs    *attrs.Index
+
+	Presigner Presigner // nil = the store can make no URLs
+}
+
+// Presigner makes URLs by which anybody can read an object for a while, without asking the store. They end with the credentials that they
+// are made of, if that is earlier.
+type Presigner interface {
+	PresignGet(ctx context.Context, key string, expires time.Duration) (string, error)
 }
 
 // AttrsMode says where the attributes of stored files come from.
@@ -43,11 +52,16 @@ type Config struct {
 	MetadataTTL time.Duration // how long a listing is believed at open; 0 = 5 s
 	AttrTTL     time.Duration // how long others' attributes are believed; 0 = 60 s
 
+	URLExpires time.Duration // how long user.s3levelfs.url holds; 0 = 15 min
+
 	// Pin bounds in bytes what is fetched so that a stored file goes on
 	// being readable after it was unlinked or replaced while open; 0 = 64 MiB.
 	Pin int64
 	// TempDir is where such bytes are kept, in files without names; "" = os.TempDir().
 	TempDir string
+
+	// Created gives the headers that an object begins with which is made here; nil = none. It must be quick.
+	Created func(key string) store.Headers
 
 	// Notify is told what the kernel should drop. It is called from a
 	// goroutine of its own, one call at a time, never under a lock; nil = none.

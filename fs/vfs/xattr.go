@@ -1,22 +1,22 @@
 package vfs
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"syscall"
 
-	"github.com/s3levelfs/s3levelfs/cache"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // Extended attributes are headers: user.s3.<header> is a header of S3,
-// user.s3levelfs.<fact> tells what the mount knows of the file (read-only),
-// and every other user.<name> is the metadata x-amz-meta-<name>. Other
-// namespaces hold nothing.
+// user.s3levelfs.<fact> tells what the mount knows of the file (read-only, never
+// listed, see facts.go), user.meta.<name> is the metadata x-amz-meta-<name> as it
+// is, and every other user.<name> is the same, escaped so that any name and
+// value fits. Other namespaces hold nothing.
 const (
 	xattrUser = "user."
 	xattrS3   = "user.s3."
@@ -38,6 +38,10 @@ func headerField(h *store.Headers, name string) *string {
 		return &h.ContentLanguage
 	case "expires":
 		return &h.Expires
+	case "storage-class":
+		return &h.StorageClass
+	case "tags":
+		return &h.Tags
 	}
 	return nil
 }
@@ -46,47 +50,8 @@ func headerField(h *store.Headers, name string) *string {
 func headerNames() []string {
 	return []string{
 		xattrS3 + "cache-control", xattrS3 + "content-disposition", xattrS3 + "content-encoding",
-		xattrS3 + "content-language", xattrS3 + "content-type", xattrS3 + "expires",
+		xattrS3 + "content-language", xattrS3 + "content-type", xattrS3 + "expires", xattrS3 + "storage-class", xattrS3 + "tags",
 	}
-}
-
-// fact tells what the mount knows of a file; "" = nothing.
-func (v *FS) fact(n *node, name string) string {
-	switch strings.TrimPrefix(name, xattrOwn) {
-	case "key":
-		return n.key()
-	case "level":
-		return cmp.Or(n.target.Place, n.target.Level.String())
-	case "identity":
-		return v.policy.Identity().ID
-	case "state":
-		return v.stateOf(n)
-	case "error":
-		return v.errorOf(n)
-	case "conflict":
-		return v.conflictOf(n)
-	case "verified":
-		if n.obj != nil && !n.dir {
-			return v.cache.Verified(cache.Object{Key: n.obj.Key, ETag: n.obj.ETag, Size: n.obj.Size})
-		}
-	case "etag":
-		switch {
-		case n.obj != nil:
-			return n.obj.ETag
-		case n.info != nil:
-			return n.info.Base.ETag
-		}
-	case "storage-class":
-		switch {
-		case n.obj != nil && n.obj.StorageClass != "":
-			return n.obj.StorageClass
-		case n.pending() && n.info.Headers.StorageClass != "":
-			return n.info.Headers.StorageClass
-		case !n.dir:
-			return "STANDARD"
-		}
-	}
-	return ""
 }
 
 // xattrNode finds what an operation on extended attributes is about. An open file
@@ -131,10 +96,11 @@ func (v *FS) GetXattr(ctx context.Context, r Ref, name string) ([]byte, error) {
 		return nil, err
 	}
 	if strings.HasPrefix(name, xattrOwn) {
-		if fact := v.fact(&n, name); fact != "" {
-			return []byte(fact), nil
+		fact, err := v.fact(ctx, &n, name)
+		if err == nil && fact == "" {
+			err = fail(op, r.Path, syscall.ENODATA)
 		}
-		return nil, fail(op, r.Path, syscall.ENODATA)
+		return []byte(fact), err
 	}
 	h, err := v.xattrHeaders(ctx, &n)
 	if err != nil {
@@ -146,11 +112,14 @@ func (v *FS) GetXattr(ctx context.Context, r Ref, name string) ([]byte, error) {
 	return nil, fail(op, r.Path, syscall.ENODATA)
 }
 
+// there: a header has a value.
+func there(field string) bool { return field != "" && field != store.NoTags }
+
 // getHeader reads an attribute that is a header.
 func getHeader(h store.Headers, name string) ([]byte, bool) {
 	if strings.HasPrefix(name, xattrS3) {
 		if field := headerField(&h, name); field != nil {
-			return []byte(*field), *field != ""
+			return []byte(*field), there(*field)
 		}
 	}
 	return attrs.GetXattr(h, name)
@@ -168,7 +137,7 @@ func (v *FS) ListXattr(ctx context.Context, r Ref) ([]string, error) {
 	}
 	names := attrs.ListXattr(h)
 	for _, name := range headerNames() {
-		if *headerField(&h, name) != "" {
+		if there(*headerField(&h, name)) {
 			names = append(names, name)
 		}
 	}
@@ -192,24 +161,39 @@ func (v *FS) SetXattr(ctx context.Context, r Ref, name string, value []byte, fla
 			return syscall.ENODATA
 		}
 		if strings.HasPrefix(name, xattrS3) {
-			if !headerValue(value) {
-				return syscall.EINVAL
-			}
-			*headerField(h, name) = string(value)
-			return nil
+			return setHeader(h, name, string(value))
 		}
 		return attrs.SetXattr(h, name, value)
 	})
 }
 
-// headerValue: what a header can carry, and more than nothing.
-func headerValue(value []byte) bool {
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c >= 0x7f {
-			return false
-		}
+// setHeader sets one header of S3: EINVAL for a value that it can not have, ENOSPC where there is no room.
+func setHeader(h *store.Headers, name, value string) error {
+	if value == "" {
+		return syscall.EINVAL // that would remove it
 	}
-	return len(value) > 0
+	var alone store.Headers // the others are as somebody has stored them
+	*headerField(&alone, name) = value
+	if headerField(&alone, name) == &alone.Tags {
+		tags, err := store.ParseTags(value)
+		if err != nil {
+			return errors.Join(syscall.EINVAL, err)
+		}
+		value = tags
+	}
+	next := h.Clone()
+	*headerField(&next, name) = value
+	if err := next.Validate(); errors.Is(err, store.ErrHeadersTooLarge) {
+		return errors.Join(syscall.ENOSPC, err)
+	}
+	if err := alone.Validate(); err != nil {
+		return errors.Join(syscall.EINVAL, err)
+	}
+	if next.StorageClass == store.ClassStandard {
+		next.StorageClass = ""
+	}
+	*h = next
+	return nil
 }
 
 // RemoveXattr removes an extended attribute; ENODATA where there is none.
@@ -221,10 +205,12 @@ func (v *FS) RemoveXattr(ctx context.Context, r Ref, name string) error {
 	return v.changeXattr(ctx, op, r, func(h *store.Headers) error {
 		if strings.HasPrefix(name, xattrS3) {
 			field := headerField(h, name)
-			if *field == "" {
+			if !there(*field) {
 				return syscall.ENODATA
 			}
-			*field = ""
+			if *field = ""; field == &h.Tags {
+				*field = store.NoTags // "" would leave them
+			}
 			return nil
 		}
 		if !attrs.RemoveXattr(h, name) {

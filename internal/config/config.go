@@ -21,6 +21,9 @@ type Config struct {
 	Local           string
 	Provider        string
 	MaxAttempts     int
+	CustomerKeyFile string // of SSE-C
+	RequestPayer    bool
+	BucketOwner     string
 	Checksums       string
 	PublicPrefix    OptString
 	ProtectedPrefix OptString
@@ -51,6 +54,7 @@ type Config struct {
 	MetadataTTL   time.Duration
 	AttrTTL       time.Duration
 	StaleIfDown   time.Duration
+	URLExpires    time.Duration
 
 	// How it writes.
 	StateDir    string
@@ -64,6 +68,10 @@ type Config struct {
 	Close       string
 	Fsync       string
 	OnConflict  string
+
+	// What objects that are created get, as package objectopts reads it, by the names of its options.
+	Object  map[string]string
+	Objects []ObjectRule // [[objects]] of the file, in its order
 
 	// How it reports.
 	Notify    string
@@ -81,6 +89,13 @@ type Cognito struct {
 	RoleARN              string // of the identity pool's roles, where the user may choose
 	UserPoolEndpoint     string // URL; "" = AWS
 	IdentityPoolEndpoint string
+}
+
+// ObjectRule is one table [[objects]] of the file: options by name for the keys that match.
+type ObjectRule struct {
+	Match    string
+	Settings map[string]string
+	Origin   string // FILE:LINE
 }
 
 // OptString is a string that may be unset: a custom prefix that is set to ""
@@ -115,9 +130,10 @@ type Group int
 
 // The groups of options.
 const (
-	GroupStore Group = iota // every command that talks to a bucket
-	GroupMount              // mount alone
-	GroupLog                // every command
+	GroupStore  Group = iota // every command that talks to a bucket
+	GroupMount               // mount alone
+	GroupLog                 // every command
+	GroupObject              // commands that create objects
 )
 
 // Option is one row of the table.
@@ -147,10 +163,11 @@ func (o Option) String() string { return o.value.text() }
 // Default returns the settings before any source was read.
 func Default() *Config {
 	return &Config{
+		Object:       map[string]string{},
 		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		PerUserMax: 16, PerUserIdle: 15 * time.Minute, PerUserDir: "/run/s3levelfs",
-		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, StaleIfDown: 10 * time.Minute,
+		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, URLExpires: 15 * time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -158,7 +175,7 @@ func Default() *Config {
 
 // Table lists the options in the order of the manual; setting one changes c.
 func (c *Config) Table() []Option {
-	return append(append(c.storeOptions(), c.mountOptions()...), c.logOptions()...)
+	return append(append(c.storeOptions(), c.mountOptions()...), append(c.objectOptions(), c.logOptions()...)...)
 }
 
 func (c *Config) storeOptions() []Option {
@@ -189,6 +206,9 @@ func (c *Config) storeOptions() []Option {
 		store("provider", stringValue{&c.Provider}, "storage provider `NAME`; default: local with --local, else s3"),
 		store("max-attempts", intValue{&c.MaxAttempts, 1, 20}, "attempts of one request, the first included (`N` from 1 to 20)"),
 		store("checksums", enumValue{&c.Checksums, []string{"supported", "required"}}, "`WHEN` checksums are sent: supported, or required for servers that refuse them"),
+		store("sse-c-key-file", stringValue{&c.CustomerKeyFile}, "`FILE` with the key that objects are encrypted with (SSE-C): 32 bytes, as they are or in base64 or hex; also to read, copy and change them"),
+		store("request-payer", boolValue{&c.RequestPayer}, "pay for the requests oneself, as buckets want it whose requester pays"),
+		store("expected-bucket-owner", stringValue{&c.BucketOwner}, "account `ID` that the bucket must belong to; else all requests are refused"),
 	}
 }
 
@@ -217,6 +237,7 @@ func (c *Config) mountOptions() []Option {
 		mount("metadata-ttl", durationValue{&c.MetadataTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of content is seen at the next open"),
 		mount("attr-ttl", durationValue{&c.AttrTTL, 0, 24 * time.Hour}, "`TIME` after which another's change of attributes is seen"),
 		mount("stale-if-down", durationValue{&c.StaleIfDown, 0, 24 * time.Hour}, "`TIME` that known listings are served while the store is unreachable"),
+		mount("url-expires", durationValue{&c.URLExpires, time.Second, 7 * 24 * time.Hour}, "`TIME` that the URLs of the attribute user.s3levelfs.url hold, at most to the end of the credentials"),
 		mount("state-dir", stringValue{&c.StateDir}, "`DIR` for what must not be lost (spool, log, control socket); default: the user's state directory"),
 		mount("spool-size", sizeValue{&c.SpoolSize, 0, 1 << 60}, "`SIZE` that unsent bytes may take on disk; then writers wait for uploads, and get ENOSPC when those make no room; 0: see spool-keep-free"),
 		mount("spool-keep-free", freeValue{&c.KeepFree, autoFree()}, "what the spool leaves free on its disk: `SIZE`, a share such as 10%, auto (5% or 1GiB, whichever is less), 0: nothing"),

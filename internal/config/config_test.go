@@ -176,3 +176,31 @@ func TestOwnersOfDifferentIdentitiesDiffer(t *testing.T) {
 		t.Error("anything is an owner")
 	}
 }
+
+// TestObjectRules: the options of objects come from all sources, those for patterns from the file alone, in its order; metadata and tags may be tables.
+func TestObjectRules(t *testing.T) {
+	file := writeFile(t, "cache-control = 'file'\n\n[[objects]]\nmatch = '*.css'\ncache-control = 'max-age=60'\nmetadata = { a = '1 2', b = 'x&y' }\n\n"+
+		"[[objects]]\nmatch = 'public/*'\nbucket-key = true\nexpires = 1893456000\n")
+	l, err := config.Load(config.Sources{
+		Flags: map[string]string{"storage-class": "GLACIER_IR"}, Getenv: env(map[string]string{"S3LEVELFS_CACHE_CONTROL": "env"}), File: file,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Object["cache-control"] != "env" || l.Object["storage-class"] != "GLACIER_IR" {
+		t.Errorf("options %v", l.Object)
+	}
+	want := []config.ObjectRule{
+		{Match: "*.css", Settings: map[string]string{"cache-control": "max-age=60", "metadata": "a=1+2&b=x%26y"}, Origin: file + ":3, table 1"},
+		{Match: "public/*", Settings: map[string]string{"bucket-key": "true", "expires": "1893456000"}, Origin: file + ":3, table 2"},
+	}
+	if d := cmp.Diff(want, l.Objects); d != "" {
+		t.Error(d)
+	}
+	for _, bad := range []string{"objects = 1", "[objects]\nmatch = 'x'", "[[objects]]\ncolour = 'red'", "[[objects]]\nbucket = 'b'", "[[objects]]\nmetadata = { a = 1 }"} {
+		file := writeFile(t, bad)
+		if _, err := config.Load(config.Sources{Getenv: env(nil), File: file}); err == nil || !strings.Contains(err.Error(), file+":1") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

@@ -86,6 +86,12 @@ func (l *Loaded) toml(table []Option, path string, text []byte) (layer, error) {
 			continue
 		}
 		origin := fmt.Sprintf("%s:%d", path, lineOf(string(text), name))
+		if name == "objects" {
+			if err := l.objectRules(v, objectNames(table), fmt.Sprintf("%s:%d", path, lineOfTable(string(text), name))); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !known[name] {
 			return nil, &Error{Name: name, Origin: origin, Err: errors.New("no such setting; see `s3levelfs mount -h` for their names")}
 		}
@@ -105,6 +111,28 @@ func (l *Loaded) toml(table []Option, path string, text []byte) (layer, error) {
 	}
 	l.App = app
 	return own, nil
+}
+
+// objectNames are the options that a table [[objects]] may have.
+func objectNames(table []Option) map[string]bool {
+	names := map[string]bool{}
+	for _, o := range table {
+		if o.Group == GroupObject {
+			names[o.Name] = true
+		}
+	}
+	return names
+}
+
+// lineOfTable finds the line, counted from 1, of the first table of an array.
+func lineOfTable(text, name string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		if n++; strings.TrimSpace(line) == "[["+name+"]]" {
+			return n
+		}
+	}
+	return lineOf(text, name)
 }
 
 // lineOf finds the line, counted from 1, on which a key is set.

@@ -54,6 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		Bucket: cfg.Bucket, Region: Region, Endpoint: server.Endpoint(), PathStyle: true,
 		Credentials: s3store.Static(server.Credentials().Access, server.Credentials().Secret, ""),
 		MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums, Log: cfg.Log,
+		CopyKeepsAll: true, // versitygw stores neither class nor encryption
 	})
 	if err != nil {
 		return nil, errors.Join(err, server.Close())

@@ -129,6 +129,10 @@ func acceptHeaders(h store.Headers) (store.Headers, *store.Error) {
 	if h.StorageClass == "STANDARD" {
 		h.StorageClass = ""
 	}
+	if h.Tags == store.NoTags {
+		h.Tags = ""
+	}
+	h.ACL = "" // no answer tells it
 	size, meta := 0, make(map[string]string, len(h.Metadata))
 	for name, value := range h.Metadata {
 		value = textproto.TrimString(value) // HTTP drops it on the way

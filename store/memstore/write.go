@@ -56,6 +56,9 @@ func (s *Store) Copy(ctx context.Context, q store.CopyRequest) (store.PutResult,
 			if h, e = acceptHeaders(*q.Headers); e != nil {
 				return e
 			}
+			if q.Headers.Tags == "" {
+				h.Tags = src.headers.Tags
+			}
 		}
 		if !s.cfg.IgnoreCopyCond {
 			if e := s.writeCond(s.objects[q.Target], q.Cond); e != nil {

@@ -54,6 +54,14 @@ type Config struct {
 	Checksums   string // ChecksumsSupported ("" too) or ChecksumsRequired
 	Timeouts    Timeouts
 
+	CustomerKey  *store.CustomerKey // SSE-C; nil = none
+	RequestPayer bool               // x-amz-request-payer on each request
+	BucketOwner  string             // x-amz-expected-bucket-owner on each request; "" = none
+
+	// CopyKeepsAll: the server has no storage classes, encryption or redirects, so that a copy can lose none. Else a Copy that is to keep
+	// headers which nobody knows costs a HEAD before it.
+	CopyKeepsAll bool
+
 	// Transport carries the requests; nil builds one for Endpoint.
 	Transport http.RoundTripper
 
@@ -108,6 +116,7 @@ func Open(ctx context.Context, o store.Options) (store.Store, error) {
 	cfg := Config{
 		Bucket: o.Bucket, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle,
 		Profile: o.Profile, MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
+		CustomerKey: o.CustomerKey, RequestPayer: o.RequestPayer, BucketOwner: o.BucketOwner,
 	}
 	if o.Credentials != nil {
 		cfg.Credentials = handed(o.Credentials)
@@ -126,6 +135,11 @@ type Store struct {
 	attempts int
 	timeouts Timeouts
 	checksum bool // ChecksumsSupported
+	keepsAll bool // CopyKeepsAll
+	key      *store.CustomerKey
+	plain    plainKeys // only with a key
+	payer    bool
+	owner    string
 	http     *client
 	observe  func(op string, d time.Duration, bytes int64, err error)
 
@@ -166,6 +180,10 @@ func New(ctx context.Context, cfg Config) (*Store, error) {
 		timeouts: cfg.Timeouts.withDefaults(),
 		checksum: cfg.Checksums != ChecksumsRequired,
 		observe:  cfg.Observe,
+		keepsAll: cfg.CopyKeepsAll,
+		key:      cfg.CustomerKey,
+		payer:    cfg.RequestPayer,
+		owner:    cfg.BucketOwner,
 		signer:   v4.NewSigner(),
 	}
 	s.http = newClient(cfg.Transport, endpoint, s.timeouts)
@@ -217,7 +235,7 @@ func (s *Store) clientOptions(cfg Config, e endpoint) []func(*s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.Logger, o.ClientLogMode = bridge(cfg.Log), 0 // no requests or answers in logs
-		o.APIOptions = append(o.APIOptions, s.shorten, skipNoBody)
+		o.APIOptions = append(o.APIOptions, s.shorten, skipNoBody, s.always)
 		if e.loopback {
 			o.APIOptions = append(o.APIOptions, unsignedPayload)
 		}

@@ -53,6 +53,7 @@ func (c *call) fail(err error) error {
 	if status == 0 && c.parent.Err() != nil {
 		e.Err = context.Cause(c.parent)
 	}
+	c.explain(e)
 	return e
 }
 

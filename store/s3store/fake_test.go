@@ -110,7 +110,7 @@ func ops(t *testing.T, s *s3store.Store) map[string]func() error {
 			return err
 		},
 		"copy": func() error {
-			_, err := s.Copy(ctx, store.CopyRequest{Source: "a", Target: "k"})
+			_, err := s.Copy(ctx, store.CopyRequest{Source: "a", Target: "k", Known: &store.Headers{}})
 			return err
 		},
 		"delete": func() error { return s.Delete(ctx, "k", store.Cond{}) },

@@ -57,6 +57,8 @@ func putHeaders(in *s3.PutObjectInput, h store.Headers) {
 	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
 	in.BucketKeyEnabled = bucketKey(h.BucketKey)
 	in.Metadata = h.Metadata
+	in.Tagging = tagging(h.Tags)
+	in.ACL = types.ObjectCannedACL(h.ACL)
 }
 
 func createHeaders(in *s3.CreateMultipartUploadInput, h store.Headers) {
@@ -71,6 +73,8 @@ func createHeaders(in *s3.CreateMultipartUploadInput, h store.Headers) {
 	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
 	in.BucketKeyEnabled = bucketKey(h.BucketKey)
 	in.Metadata = h.Metadata
+	in.Tagging = tagging(h.Tags)
+	in.ACL = types.ObjectCannedACL(h.ACL)
 }
 
 func copyHeaders(in *s3.CopyObjectInput, h store.Headers) {
@@ -86,6 +90,11 @@ func copyHeaders(in *s3.CopyObjectInput, h store.Headers) {
 	in.SSEKMSKeyId = ptr(h.SSEKMSKeyID)
 	in.BucketKeyEnabled = bucketKey(h.BucketKey)
 	in.Metadata = h.Metadata
+	if h.Tags != "" {
+		in.TaggingDirective = types.TaggingDirectiveReplace
+		in.Tagging = tagging(h.Tags)
+	}
+	in.ACL = types.ObjectCannedACL(h.ACL)
 }
 
 // headObject is what a HEAD says of key.
@@ -141,6 +150,7 @@ func getObject(key string, out *s3.GetObjectOutput, size int64, part store.Range
 		Checksum:     sum,
 		Composite:    sums.composite(),
 		Part:         part,
+		TagsUntold:   aws.ToInt32(out.TagCount) > 0,
 		Parts:        int(aws.ToInt32(out.PartsCount)),
 		Headers: &store.Headers{
 			ContentType:        aws.ToString(out.ContentType),

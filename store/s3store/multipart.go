@@ -61,7 +61,15 @@ func (s *Store) UploadPart(ctx context.Context, key, uploadID string, number int
 
 // CopyPart implements [store.Multipart]. A Len < 0 copies the whole source, whose
 // size the part then does not tell.
-func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32, source, sourceETag string, r store.Range) (store.Part, error) {
+func (s *Store) CopyPart(ctx context.Context, key, uploadID string, number int32, source, sourceETag string, r store.Range) (p store.Part, err error) {
+	err = eitherWay(ctx, s, source, func(ctx context.Context) error {
+		p, err = s.copyPart(ctx, key, uploadID, number, source, sourceETag, r)
+		return err
+	})
+	return p, err
+}
+
+func (s *Store) copyPart(ctx context.Context, key, uploadID string, number int32, source, sourceETag string, r store.Range) (store.Part, error) {
 	in := &s3.UploadPartCopyInput{
 		Bucket: &s.bucket, Key: &key, UploadId: &uploadID, PartNumber: &number,
 		CopySource: s.source(source), CopySourceIfMatch: ptr(sourceETag),

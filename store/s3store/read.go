@@ -22,7 +22,15 @@ import (
 )
 
 // Head implements [store.Reader].
-func (s *Store) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
+func (s *Store) Head(ctx context.Context, key string, c store.Cond) (o store.Object, err error) {
+	err = eitherWay(ctx, s, key, func(ctx context.Context) error {
+		o, err = s.head(ctx, key, c)
+		return err
+	})
+	return o, err
+}
+
+func (s *Store) head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
 	ctx, call := s.read(ctx, op.Head, key, s.timeouts.ReadHeader)
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket: &s.bucket, Key: &key,
@@ -35,10 +43,16 @@ func (s *Store) Head(ctx context.Context, key string, c store.Cond) (store.Objec
 	if err == nil {
 		err = call.unmodified(out.LastModified, c)
 	}
+	var tags string
+	if err == nil {
+		tags, err = s.tags(ctx, call, key, out)
+	}
 	if err = call.end(0, err); err != nil {
 		return store.Object{}, err
 	}
-	return headObject(key, out), nil
+	o := headObject(key, out)
+	o.Headers.Tags = tags
+	return o, nil
 }
 
 // reason asks once more for what an answer to HEAD can not say, having no body:
@@ -54,7 +68,15 @@ func (s *Store) reason(ctx context.Context, call *call, key string, head error) 
 }
 
 // Get implements [store.Reader].
-func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond) (io.ReadCloser, store.Object, error) {
+func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond) (body io.ReadCloser, o store.Object, err error) {
+	err = eitherWay(ctx, s, key, func(ctx context.Context) error {
+		body, o, err = s.get(ctx, key, r, c)
+		return err
+	})
+	return body, o, err
+}
+
+func (s *Store) get(ctx context.Context, key string, r store.Range, c store.Cond) (io.ReadCloser, store.Object, error) {
 	if r.Len == 0 && r.Part == 0 {
 		return s.nothing(ctx, key, c)
 	}

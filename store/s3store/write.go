@@ -57,8 +57,23 @@ func fromStart(body *io.SectionReader) *io.SectionReader {
 }
 
 // Copy implements [store.Writer].
-func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
+func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (res store.PutResult, err error) {
+	err = eitherWay(ctx, s, r.Source, func(ctx context.Context) error {
+		res, err = s.copyObject(ctx, r)
+		return err
+	})
+	if err == nil {
+		s.plain.note(r.Target, false)
+	}
+	return res, err
+}
+
+func (s *Store) copyObject(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
 	if err := writable(op.Copy, r.Target, r.Cond); err != nil {
+		return store.PutResult{}, err
+	}
+	lost, err := s.uncopied(ctx, r)
+	if err != nil {
 		return store.PutResult{}, err
 	}
 	ctx, call := s.change(ctx, op.Copy, r.Target, s.timeouts.LongHeader)
@@ -67,6 +82,9 @@ func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult,
 		CopySourceIfMatch: ptr(r.SourceETag),
 		IfMatch:           ptr(r.Cond.IfMatch), IfNoneMatch: star(r.Cond.IfNoneMatch),
 	}
+	in.StorageClass, in.WebsiteRedirectLocation = types.StorageClass(lost.StorageClass), ptr(lost.WebsiteRedirect)
+	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryption(lost.SSE), ptr(lost.SSEKMSKeyID)
+	in.BucketKeyEnabled = bucketKey(lost.BucketKey)
 	var more []func(*s3.Options)
 	if r.Headers != nil {
 		copyHeaders(in, *r.Headers)

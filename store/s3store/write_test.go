@@ -18,7 +18,7 @@ import (
 var allHeaders = store.Headers{
 	ContentType: "image/png", ContentEncoding: "gzip", ContentDisposition: `attachment; filename="ü"`,
 	ContentLanguage: "de", CacheControl: "max-age=1", Expires: "0", WebsiteRedirect: "/x",
-	StorageClass: "STANDARD_IA", SSE: "aws:kms", SSEKMSKeyID: "arn:k", BucketKey: true,
+	StorageClass: "STANDARD_IA", SSE: "aws:kms", SSEKMSKeyID: "arn:k", BucketKey: true, Tags: "a=1&b=x+y", ACL: "public-read",
 	Metadata: map[string]string{"mode": "33188"},
 }
 
@@ -27,7 +27,7 @@ var wireHeaders = map[string]string{
 	"Content-Language": "de", "Cache-Control": "max-age=1", "Expires": "0", "X-Amz-Website-Redirect-Location": "/x",
 	"X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Server-Side-Encryption": "aws:kms",
 	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id":     "arn:k",
-	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true", "X-Amz-Meta-Mode": "33188",
+	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true", "X-Amz-Meta-Mode": "33188", "X-Amz-Tagging": "a=1&b=x+y", "X-Amz-Acl": "public-read",
 }
 
 func answerWrites(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +72,7 @@ func TestHeadersTravel(t *testing.T) {
 	if diff := cmp.Diff(store.PutResult{ETag: `"new"`, LastModified: testTime}, put); diff != "" || err != nil {
 		t.Fatal(err, diff)
 	}
-	if _, err := s.Copy(t.Context(), store.CopyRequest{Source: "a", Target: "k"}); err != nil {
+	if _, err := s.Copy(t.Context(), store.CopyRequest{Source: "a", Target: "k", Known: &store.Headers{}}); err != nil {
 		t.Fatal(err)
 	}
 	seen := f.requests()
@@ -87,6 +87,38 @@ func TestHeadersTravel(t *testing.T) {
 	checkWire(t, seen[3].Header, map[string]string{
 		"X-Amz-Metadata-Directive": "", "X-Amz-Copy-Source-If-Match": "", "If-Match": "", "Expires": "", "X-Amz-Meta-Mode": "",
 	})
+}
+
+// TestCopiesKeepWhatS3DoesNot: storage class, encryption and redirect are given to a copy that keeps its source's headers: S3 copies all
+// others. They are asked for once, where nobody knows them, of the version that is copied.
+func TestCopiesKeepWhatS3DoesNot(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			for k, v := range wireHeaders {
+				w.Header().Set(k, v)
+			}
+		}
+		answerWrites(w, r)
+	})
+	s := open(t, f.URL)
+	wire := map[string]string{"X-Amz-Metadata-Directive": "", "X-Amz-Meta-Mode": "", "Content-Type": ""}
+	for k, v := range wireHeaders {
+		if strings.HasPrefix(k, "X-Amz-Server-Side") || k == "X-Amz-Storage-Class" || k == "X-Amz-Website-Redirect-Location" {
+			wire[k] = v
+		}
+	}
+	for _, known := range []*store.Headers{nil, &allHeaders} {
+		if _, err := s.Copy(t.Context(), store.CopyRequest{Source: "a", SourceETag: `"e"`, Target: "k", Known: known}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := f.requests()
+	if len(seen) != 3 || seen[0].Method != http.MethodHead || seen[0].Header.Get("If-Match") != `"e"` {
+		t.Fatalf("%d requests, the first a %s", len(seen), seen[0].Method)
+	}
+	checkWire(t, seen[1].Header, wire)
+	checkWire(t, seen[2].Header, wire)
 }
 
 // TestBodies: a body goes out once, whole, from its start; with its checksum

@@ -150,6 +150,9 @@ func (e *env) wantHeaders(name string, want store.Headers) {
 			continue
 		}
 		h := o.Headers.Clone()
+		if from == "get" {
+			h.Tags = want.Tags // it need not tell them
+		}
 		if want.ContentType == "" {
 			h.ContentType = ""
 		}
@@ -173,6 +176,7 @@ func testOptionalHeaders(e *env) {
 		{"WebsiteRedirect", store.Headers{ContentType: "text/plain", WebsiteRedirect: "/elsewhere.html"}},
 		{"StorageClass", store.Headers{ContentType: "text/plain", StorageClass: "STANDARD_IA"}},
 		{"SSE", store.Headers{ContentType: "text/plain", SSE: "AES256"}},
+		{"Tags", store.Headers{ContentType: "text/plain", Tags: "a=1&b=x+y"}},
 	}
 	for _, tt := range optional {
 		_, err := e.s.Put(e.Context(), e.key(tt.field), section([]byte("x")), tt.h, store.Cond{})

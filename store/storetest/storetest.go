@@ -89,6 +89,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 		{"ListPages", testListPages},
 		{"Copy", testCopy},
 		{"CopyRefused", testCopyRefused},
+		{"Tags", testTags},
 		{"CopyTargetConditions", testCopyConditions},
 		{"DeleteMany", testDeleteMany},
 		{"Multipart", testMultipart},

@@ -133,6 +133,7 @@ func (r *reader) headers() *store.Headers {
 		tagContentDisposition: &h.ContentDisposition, tagContentLanguage: &h.ContentLanguage,
 		tagCacheControl: &h.CacheControl, tagExpires: &h.Expires, tagWebsiteRedirect: &h.WebsiteRedirect,
 		tagStorageClass: &h.StorageClass, tagSSE: &h.SSE, tagSSEKMSKeyID: &h.SSEKMSKeyID,
+		tagTags: &h.Tags, tagACL: &h.ACL,
 	}
 	for r.more() {
 		tag, v, _ := r.field()

@@ -56,6 +56,8 @@ const (
 	tagSSEKMSKeyID        = 10
 	tagBucketKey          = 11
 	tagMetadata           = 12 // repeated: len uvarint | name | value
+	tagTags               = 13
+	tagACL                = 14
 )
 
 // Tags inside of tagPart.
@@ -162,6 +164,8 @@ func appendHeaders(b []byte, h *store.Headers) []byte {
 	if h.BucketKey {
 		b = appendUint(b, tagBucketKey, 1)
 	}
+	b = appendBytes(b, tagTags, h.Tags)
+	b = appendBytes(b, tagACL, h.ACL)
 	for _, name := range slices.Sorted(maps.Keys(h.Metadata)) {
 		b = binary.AppendUvarint(b, tagMetadata)
 		pair := binary.AppendUvarint(nil, uint64(len(name)))

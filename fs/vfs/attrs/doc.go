@@ -26,6 +26,8 @@
 // Amplify apps and the mount see each other's. Names and values that no header
 // can carry are escaped by %XX (geesefs reads the same); names that would be
 // taken for one of the above are escaped too. The header "xattr" of s3fs is read.
+// user.meta.NAME is the header x-amz-meta-NAME with its value as it is: another way to
+// read and write the same, listed only where user.NAME would mean something else.
 //
 // # Index
 //

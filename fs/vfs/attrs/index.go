@@ -220,9 +220,9 @@ func (x *Index) fresh(key string, e *entry, now time.Time) bool {
 
 // Put records the headers of o, an answer of HEAD, GET, PUT, Copy or Complete
 // that was just received. LastModified may be zero where a PUT's answer does not tell it: the
-// first listing of the same bytes fills it in. Without headers it does nothing.
+// first listing of the same bytes fills it in. Without all headers it does nothing.
 func (x *Index) Put(o store.Object) {
-	if o.Headers == nil {
+	if o.Headers == nil || o.TagsUntold {
 		return
 	}
 	x.put(o, unixSeconds(o.LastModified))

@@ -14,11 +14,14 @@ import (
 // An entry's encoding: strings are len uvarint | bytes, numbers are varints. Fields in order:
 //
 //	key, etag, size, checked (Unix ns), seen[0], seen[1], flags,
-//	the texts of headerTexts, number of metadata pairs, name and value of each
+//	the texts of headerTexts, number of metadata pairs, name and value of each, the tags if the flags say so
 
 var errRecord = errors.New("entry does not decode")
 
-const flagBucketKey = 1
+const (
+	flagBucketKey = 1
+	flagTags      = 2
+)
 
 // headerTexts lists the fields of Headers that are plain texts, in the order of the
 // encoding.
@@ -45,6 +48,9 @@ func pack(h *store.Headers) []byte {
 	if h.BucketKey {
 		flags |= flagBucketKey
 	}
+	if h.Tags != "" {
+		flags |= flagTags
+	}
 	b = binary.AppendVarint(b, flags)
 	for _, text := range headerTexts(h) {
 		b = appendText(b, *text)
@@ -53,6 +59,9 @@ func pack(h *store.Headers) []byte {
 	for _, name := range slices.Sorted(maps.Keys(h.Metadata)) {
 		b = appendText(b, name)
 		b = appendText(b, h.Metadata[name])
+	}
+	if h.Tags != "" {
+		b = appendText(b, h.Tags)
 	}
 	return bytes.Clone(b) // without room to grow
 }
@@ -92,7 +101,8 @@ type decoder struct {
 
 // headers takes all fields from the flags on.
 func (d *decoder) headers() (h store.Headers, ok bool) {
-	h.BucketKey = d.number()&flagBucketKey != 0
+	flags := d.number()
+	h.BucketKey = flags&flagBucketKey != 0
 	for _, text := range headerTexts(&h) {
 		*text = d.text()
 	}
@@ -106,6 +116,9 @@ func (d *decoder) headers() (h store.Headers, ok bool) {
 	for range pairs {
 		name := d.text()
 		h.Metadata[name] = d.text()
+	}
+	if flags&flagTags != 0 {
+		h.Tags = d.text()
 	}
 	return h, !d.bad
 }

@@ -23,6 +23,9 @@ var ErrNamespace = errors.New("only user.* extended attributes can be stored")
 // GetXattr returns the value of an extended attribute ("user.NAME").
 func GetXattr(h store.Headers, attr string) (value []byte, ok bool) {
 	if header, ok := findXattr(h.Metadata, attr); ok {
+		if _, meta := isMeta(attr); meta {
+			return []byte(metaValue(h.Metadata[header])), true
+		}
 		return []byte(unescapeValue(h.Metadata[header])), true
 	}
 	value, ok = decodeS3FS(h.Metadata[s3fsXattrs])[attr]
@@ -30,8 +33,11 @@ func GetXattr(h store.Headers, attr string) (value []byte, ok bool) {
 }
 
 // SetXattr records an extended attribute. It gives ErrNamespace for
-// names that are not user.*, and ErrMetadataTooLarge; h is unchanged then.
+// names that are not user.*, ErrReserved and ErrNotHeader for what user.meta.* can not be, and ErrMetadataTooLarge; h is unchanged then.
 func SetXattr(h *store.Headers, attr string, value []byte) error {
+	if header, ok := isMeta(attr); ok {
+		return setMeta(h, header, string(value))
+	}
 	short, ok := strings.CutPrefix(attr, userNamespace)
 	if !ok || short == "" {
 		return ErrNamespace
@@ -68,7 +74,7 @@ func ListXattr(h store.Headers) []string {
 		if reservedName(header) {
 			continue
 		}
-		names = append(names, userNamespace+unescapeName(header))
+		names = append(names, shownName(header))
 	}
 	for attr := range decodeS3FS(h.Metadata[s3fsXattrs]) {
 		if strings.HasPrefix(attr, userNamespace) {
@@ -85,6 +91,14 @@ func ListXattr(h store.Headers) []string {
 func findXattr(m map[string]string, attr string) (header string, ok bool) {
 	short, ok := strings.CutPrefix(attr, userNamespace)
 	if !ok || short == "" {
+		return "", false
+	}
+	if lower, ok := isMeta(attr); ok {
+		for _, header := range []string{attr[len(MetaPrefix):], lower} {
+			if _, there := m[header]; there && !reservedName(header) {
+				return header, true
+			}
+		}
 		return "", false
 	}
 	header = escapeName(short)

@@ -3,6 +3,7 @@ package attrs_test
 import (
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,7 +84,8 @@ func FuzzXattr(f *testing.F) {
 	f.Add("%6dode", []byte(" a  b "))
 	f.Add("ü\xff", []byte{0, 255, '%'})
 	f.Fuzz(func(t *testing.T, short string, value []byte) {
-		if short == "" || len(short)+len(value) > 500 {
+		if short == "" || len(short)+len(value) > 500 || strings.HasPrefix(short, "meta.") || strings.HasPrefix(short, "s3.") ||
+			strings.HasPrefix(short, "s3levelfs.") {
 			return
 		}
 		attr := "user." + short
@@ -114,6 +116,9 @@ func FuzzForeignHeader(f *testing.F) {
 		f.Add(s, "v")
 	}
 	f.Add("x", "=?UTF-8?Q?=ff?=")
+	f.Add("meta.a", "v")
+	f.Add("%733.content-type", "v")
+	f.Add("s3levelfs.key", "v")
 	f.Fuzz(func(t *testing.T, header, raw string) {
 		if header == "" || len(header)+len(raw) > 500 {
 			return
@@ -129,4 +134,50 @@ func FuzzForeignHeader(f *testing.F) {
 		}
 		attrs.Decode(object(0, h.Metadata))
 	})
+}
+
+// TestMetaXattrs: user.meta.NAME is the header of that name, as it is.
+func TestMetaXattrs(t *testing.T) {
+	h := store.Headers{Metadata: meta{"mode": "33188", "author": "50%20", "old": "=?UTF-8?B?w7w=?="}}
+	for attr, want := range map[string]string{"user.meta.author": "50%20", "user.meta.Author": "50%20", "user.author": "50 ", "user.meta.old": "ü"} {
+		if got, ok := attrs.GetXattr(h, attr); !ok || string(got) != want {
+			t.Errorf("%s: %q, %v", attr, got, ok)
+		}
+	}
+	for _, c := range []struct {
+		attr, value string
+		want        error
+	}{
+		{"user.meta.mode", "1", attrs.ErrReserved},
+		{"user.meta.MTIME", "1", attrs.ErrReserved},
+		{"user.meta.s3levelfs-w", "1", attrs.ErrReserved},
+		{"user.meta.", "1", attrs.ErrNotHeader},
+		{"user.meta.a b", "1", attrs.ErrNotHeader},
+		{"user.meta.ü", "1", attrs.ErrNotHeader},
+		{"user.meta.a", "ü", attrs.ErrNotHeader},
+		{"user.meta.a", " blank", attrs.ErrNotHeader},
+		{"user.meta.a", "x\ny", attrs.ErrNotHeader},
+		{"user.meta.a", strings.Repeat("v", 2048), attrs.ErrMetadataTooLarge},
+	} {
+		if err := attrs.SetXattr(&h, c.attr, []byte(c.value)); !errors.Is(err, c.want) {
+			t.Errorf("%q = %.10q: %v, want %v", c.attr, c.value, err, c.want)
+		}
+	}
+	for attr, value := range map[string]string{"user.meta.Author": "100% off", "user.meta.none": "", "user.meta.meta.x": "y"} {
+		if err := attrs.SetXattr(&h, attr, []byte(value)); err != nil {
+			t.Errorf("%s: %v", attr, err)
+		}
+		if got, ok := attrs.GetXattr(h, attr); !ok || string(got) != value {
+			t.Errorf("%s: %q, %v", attr, got, ok)
+		}
+	}
+	if h.Metadata["author"] != "100% off" || h.Metadata["meta.x"] != "y" {
+		t.Errorf("headers %v", h.Metadata)
+	}
+	if diff := cmp.Diff([]string{"user.author", "user.meta.meta.x", "user.none", "user.old"}, attrs.ListXattr(h)); diff != "" {
+		t.Error(diff)
+	}
+	if !attrs.RemoveXattr(&h, "user.meta.Author") || attrs.RemoveXattr(&h, "user.meta.author") || attrs.RemoveXattr(&h, "user.meta.mode") {
+		t.Error("remove")
+	}
 }
