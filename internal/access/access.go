@@ -15,10 +15,9 @@ import (
 // Store is what is asked.
 type Store interface {
 	store.Reader
+	store.Prober
 	Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (store.PutResult, error)
 	Delete(ctx context.Context, key string, c store.Cond) error
-	// ProbePut asks for the right to put by a request that must be refused; see s3store.
-	ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error)
 }
 
 // Config says who asks, and what the mount takes for granted.
