@@ -57,7 +57,7 @@ func (s *Server) caller(in map[string]any) (sub string, claims map[string]any, e
 		}
 		return "", nil, nil
 	}
-	token, _ := given[strings.TrimPrefix(issuer, "https://")].(string)
+	token, _ := given[strings.TrimPrefix(s.cfg.issuer(), "https://")].(string)
 	claims, ok := s.verified(s.secret(token))
 	if !ok {
 		return "", nil, refuse("NotAuthorizedException", "Invalid login token. Token expired or not from a supported provider")
@@ -67,7 +67,7 @@ func (s *Server) caller(in map[string]any) (sub string, claims map[string]any, e
 }
 
 func (s *Server) getID(in map[string]any) (any, error) {
-	if text(in, "IdentityPoolId") != IdentityPoolID {
+	if text(in, "IdentityPoolId") != s.cfg.IdentityPool {
 		return nil, refuse("ResourceNotFoundException", "IdentityPool not found.")
 	}
 	sub, _, err := s.caller(in)
@@ -79,7 +79,8 @@ func (s *Server) getID(in map[string]any) (any, error) {
 			return map[string]string{"IdentityId": id}, nil
 		}
 	}
-	id := Region + ":" + uuid()
+	region, _, _ := strings.Cut(s.cfg.IdentityPool, ":")
+	id := region + ":" + uuid()
 	s.linked[id] = &identity{sub: sub}
 	return map[string]string{"IdentityId": id}, nil
 }
