@@ -13,7 +13,7 @@ type identity struct {
 	asked []string
 }
 
-// SetKeys sets what an identity's credentials are; without that they are random.
+// SetKeys sets what an identity's credentials are, or with "" those of all that have none of their own; without that they are random.
 func (s *Server) SetKeys(identityID string, k Keys) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,6 +107,9 @@ func (s *Server) getCredentials(in map[string]any) (any, error) {
 	}
 	i.asked = append(i.asked, role)
 	k, ok := s.keys[id]
+	if !ok {
+		k, ok = s.keys[""]
+	}
 	if !ok {
 		k = Keys{"ASIA" + strings.ToUpper(randomHex(8)), randomHex(20), randomHex(64)}
 	}
