@@ -25,6 +25,7 @@ type Config struct {
 	// Policy has the identity, and the grants that answers are compared with. It shows all levels, uploads too.
 	Policy   *levels.Policy
 	Prefixes levels.Prefixes // those of Policy
+	Paths    bool            // Policy is that of an app with path rules: its paths are the places, not the levels
 
 	// MakeObjects allows an object to be made, read and removed in a place that
 	// may be written and whose reading is not certain otherwise. A bucket that
