@@ -80,14 +80,23 @@ type srpChallenge struct {
 
 // key derives the key that proves the password.
 func (c *srpClient) key(ch srpChallenge, password Secret) ([]byte, error) {
+	u, s, err := c.shared(ch, password)
+	if err != nil {
+		return nil, err
+	}
+	return mac(mac(padded(u), padded(s)), []byte(srpInfo))[:srpKeyBytes], nil
+}
+
+// shared is the number S that both sides know, and the u that it was made with.
+func (c *srpClient) shared(ch srpChallenge, password Secret) (u, s *big.Int, err error) {
 	salt, okSalt := new(big.Int).SetString(ch.salt, 16)
 	bigB, okB := new(big.Int).SetString(ch.bigB, 16)
 	if !okSalt || !okB || new(big.Int).Mod(bigB, c.n).Sign() == 0 {
-		return nil, errSRP
+		return nil, nil, errSRP
 	}
-	u := hashInt(padded(c.bigA), padded(bigB))
+	u = hashInt(padded(c.bigA), padded(bigB))
 	if u.Sign() == 0 {
-		return nil, errSRP
+		return nil, nil, errSRP
 	}
 	inner := sha256.Sum256([]byte(ch.poolName + ch.userID + ":" + password.Reveal()))
 	x := hashInt(padded(salt), inner[:])
@@ -95,8 +104,7 @@ func (c *srpClient) key(ch srpChallenge, password Secret) ([]byte, error) {
 	base := new(big.Int).Exp(c.g, x, c.n)
 	base.Sub(bigB, base.Mul(c.k, base)).Mod(base, c.n)
 	exponent := new(big.Int).Add(c.a, new(big.Int).Mul(u, x))
-	s := new(big.Int).Exp(base, exponent, c.n)
-	return mac(mac(padded(u), padded(s)), []byte(srpInfo))[:srpKeyBytes], nil
+	return u, new(big.Int).Exp(base, exponent, c.n), nil
 }
 
 // sign answers the challenge: PASSWORD_CLAIM_SIGNATURE and the TIMESTAMP that it covers.

@@ -239,7 +239,11 @@ func newPaths(id Identity, o Options) (*Policy, error) {
 	}
 	p := &Policy{id: id}
 	if !slices.ContainsFunc(places, func(pl *place) bool { return pl.shown }) {
-		return nil, fmt.Errorf("none of the app's %d path rules grants anything to %s: sign in, or add a rule", len(o.Paths), id.kind())
+		mend := "sign in, or add a rule"
+		if id.Authenticated {
+			mend = "sign in as somebody who has a rule, or add one"
+		}
+		return nil, fmt.Errorf("none of the app's %d path rules grants anything to %s: %s", len(o.Paths), id.kind(), mend)
 	}
 	var only []string
 	if o.Only != "" {

@@ -116,15 +116,24 @@ func (u *Uploader) probe(l *level) <-chan struct{} {
 
 // sendProbe asks for the right to put: 404 and 412 grant it, 403 refuses, 200 says that the server
 // ignores conditions.
+//
+// Amazon S3 wants s3:GetObject beside s3:PutObject for a PUT with an ETag as its condition ("Enforce conditional writes on Amazon S3
+// buckets"), so that in a level without the right to read that request would be refused where writing is granted: there the store's
+// own way is taken, and where it has none the level stays unproved until its first flush.
 func (u *Uploader) sendProbe(ctx context.Context, l *level) (noCond bool, err error) {
 	key := l.Prefix + probeName + strings.ToLower(rand.Text()[:12])
+	if !l.CanGet {
+		stored, err := store.ProbePut(ctx, u.store, key, store.Cond{})
+		if stored {
+			u.dropProbe(ctx, key)
+		}
+		return false, err
+	}
 	body := []byte("s3levelfs: may this level be written?\n")
 	_, err = u.store.Put(ctx, key, io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))),
 		u.probeHeaders(), store.Cond{IfMatch: "0"})
 	if err == nil {
-		if derr := u.store.Delete(ctx, key, store.Cond{}); derr != nil {
-			u.log.Warn("the probe's object could not be deleted", zap.String("key", key), zap.Error(derr))
-		}
+		u.dropProbe(ctx, key)
 		return true, nil
 	}
 	if errors.Is(err, store.ErrNoBucket) {
@@ -134,6 +143,13 @@ func (u *Uploader) sendProbe(ctx context.Context, l *level) (noCond bool, err er
 		return false, nil
 	}
 	return false, err
+}
+
+// dropProbe removes what a server has made of a probe.
+func (u *Uploader) dropProbe(ctx context.Context, key string) {
+	if err := u.store.Delete(ctx, key, store.Cond{}); err != nil {
+		u.log.Warn("the probe's object could not be deleted", zap.String("key", key), zap.Error(err))
+	}
 }
 
 // probed takes note of a probe's answer. Called with mu held.
@@ -147,6 +163,7 @@ func (u *Uploader) probed(l *level, noCond bool, err error) {
 		u.prove(l)
 	case errors.Is(err, store.ErrPermission), errors.Is(err, store.ErrNoBucket):
 		u.deny(l, err)
+	case errors.Is(err, errors.ErrUnsupported): // nothing was asked: the first flush will tell
 	default:
 		l.err = err
 		u.log.Warn("the right to write could not be proved", zap.String("prefix", l.Prefix), zap.Error(err))
@@ -205,6 +222,17 @@ func (u *Uploader) unproved(key string) bool {
 	return l != nil && l.state == levelUnproved
 }
 
+// noMatch: no write below the level may have an ETag as its condition, so that a look comes before what replaces something or removes
+// it. The server ignores it, or wants a right to read that the level has not (see sendProbe).
+func (u *Uploader) noMatch(key string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.levelOf(key).noMatch()
+}
+
+func (l *level) noMatch() bool { return l != nil && (l.noCond || !l.CanGet) }
+
+// noConditions: the server below the level ignores all conditions.
 func (u *Uploader) noConditions(key string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

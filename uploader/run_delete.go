@@ -38,8 +38,8 @@ func (u *Uploader) runDelete(ctx context.Context, o *op) error {
 	if base.State == Absent {
 		return u.end(o, spool.TypeDone, base, Base{})
 	}
-	canLook, noCond := u.canLook(o.key), u.noConditions(o.key)
-	pinned := base.ETag != "" && !noCond && !unsure
+	canLook, noMatch := u.canLook(o.key), u.noMatch(o.key)
+	pinned := base.ETag != "" && !noMatch && !unsure
 	if canLook && !pinned && !(isMarker(o.key) && fresh) {
 		now, err := u.lookAt(ctx, o.key)
 		switch {
@@ -56,7 +56,7 @@ func (u *Uploader) runDelete(ctx context.Context, o *op) error {
 		return err
 	}
 	cond := store.Cond{IfMatch: base.ETag}
-	if noCond || !canLook {
+	if noMatch || !canLook {
 		cond = store.Cond{}
 	}
 	unanswered, err := u.try(ctx, 0, func(ctx context.Context) error { return u.store.Delete(ctx, o.key, cond) })

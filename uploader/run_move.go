@@ -58,7 +58,7 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 func (u *Uploader) needsTarget(o *op) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	kept := u.limits.CopyCond && (o.toBase.State != Present || o.toBase.ETag != "")
+	kept := u.limits.CopyCond && (o.toBase.State != Present || o.toBase.ETag != "" && !u.levelOf(o.to).noMatch())
 	return !kept && o.is(flagNoReplace|flagSingle) && u.canLook(o.to)
 }
 
@@ -73,7 +73,7 @@ func (u *Uploader) copyObject(ctx context.Context, o *op) (res store.PutResult, 
 	case noCond, plain && !u.limits.CopyCond: // PUT and Complete keep conditions where a copy does not
 	case o.toBase.State == Absent:
 		r.Cond.IfNoneMatch = true
-	case o.toBase.State == Present:
+	case o.toBase.State == Present && !u.levelOf(o.to).noMatch():
 		r.Cond.IfMatch = o.toBase.ETag
 	}
 	u.mu.Unlock()

@@ -44,8 +44,8 @@ func (u *Uploader) runPut(ctx context.Context, o *op) error {
 	return u.judgePut(ctx, o, at, unanswered, err)
 }
 
-// condition is C(g) of docs/UPLOADER.md. Where the server does not keep
-// conditions, or nothing is known of the key, a HEAD comes before. ok is false when that showed
+// condition is C(g) of docs/UPLOADER.md. Where no ETag can be the condition,
+// or nothing is known of the key, a HEAD (without the right to it a LIST) comes before. ok is false when that showed
 // that the generation's state had to change first.
 func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool, err error) {
 	u.mu.Lock()
@@ -54,8 +54,8 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 	if !u.canLook(o.key) {
 		return store.Cond{}, true, nil
 	}
-	noCond := u.noConditions(o.key)
-	if noCond || base.State == Unknown || (base.State == Present && base.ETag == "") {
+	noCond, noMatch := u.noConditions(o.key), u.noMatch(o.key)
+	if noCond || noMatch && base.State == Present || base.State == Unknown || (base.State == Present && base.ETag == "") {
 		now, err := u.lookAt(ctx, o.key)
 		if err != nil {
 			return c, false, fmt.Errorf("look before put: %w", err)
@@ -66,7 +66,7 @@ func (u *Uploader) condition(ctx context.Context, o *op) (c store.Cond, ok bool,
 		base = now
 	}
 	switch {
-	case noCond || (base.State == Present && base.ETag == ""):
+	case noCond || base.State == Present && (noMatch || base.ETag == ""):
 		return store.Cond{}, true, nil
 	case base.State == Present:
 		return store.Cond{IfMatch: base.ETag}, true, nil

@@ -45,6 +45,9 @@ func probeAccess(c *cli.Context) error {
 	if err := cfg.RequireStore(); err != nil {
 		return err
 	}
+	if err := notLocal(cfg, command); err != nil { // before an identity is made in its directory
+		return err
+	}
 	w, err := openIdentity(ctx, cfg)
 	if err != nil {
 		return err
@@ -60,7 +63,9 @@ func probeAccess(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := access.Probe(ctx, s, access.Config{Policy: policy, Prefixes: prefixesOf(cfg), MakeObjects: c.Bool("make-objects")})
+	report, err := access.Probe(ctx, s, access.Config{
+		Policy: policy, Prefixes: prefixesOf(cfg), Paths: cfg.AppBucket != nil && len(cfg.AppBucket.Paths) > 0, MakeObjects: c.Bool("make-objects"),
+	})
 	if len(report.Left) > 0 {
 		return fmt.Errorf("bucket %s: the server has stored a probe that may not be removed: remove %q", cfg.Bucket, strings.Join(report.Left, ", "))
 	}
@@ -88,7 +93,11 @@ func differences(n int) string {
 // writeAccess is the table for people, one row a place, and below it why an answer is not certain.
 func writeAccess(w io.Writer, r access.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-16s", "")
+	width := len("protected other")
+	for _, cell := range r.Cells {
+		width = max(width, len(cell.Place))
+	}
+	fmt.Fprintf(&b, "%-*s ", width, "")
 	for _, o := range access.Ops() {
 		fmt.Fprintf(&b, "%-11s", o)
 	}
@@ -103,7 +112,7 @@ func writeAccess(w io.Writer, r access.Report) error {
 				notes = append(notes, fmt.Sprintf("%s, %s: %s", place, cell.Op, oneLine(cell.Why)))
 			}
 		}
-		fmt.Fprintf(&b, "\n%-16s", place)
+		fmt.Fprintf(&b, "\n%-*s ", width, place)
 		for _, o := range access.Ops() {
 			fmt.Fprintf(&b, "%-11s", cmp.Or(cells[o], "-"))
 		}

@@ -20,10 +20,10 @@ const adminTimeout = 5 * time.Minute
 // openBucket opens the bucket of a command that is about the bucket itself: by the provider s3 alone. Without credentials they are the AWS
 // default chain's, also where the settings name an app's pools: no user of the app may set its bucket up.
 func openBucket(ctx context.Context, cfg *config.Loaded, credentials store.CredentialSource, command string) (*s3store.Store, error) {
-	switch {
-	case cfg.Local != "":
-		return nil, withCode(exitConfig, fmt.Errorf("%s: the embedded S3 of --local needs no set-up, and everything in it is yours: leave --local out", command))
-	case cfg.Bucket == "":
+	if err := notLocal(cfg, command); err != nil {
+		return nil, err
+	}
+	if cfg.Bucket == "" {
 		return nil, withCode(exitConfig, errors.New("no bucket: give --bucket NAME"))
 	}
 	opened, err := openProvider(ctx, cfg, credentials, zap.NewNop())
@@ -36,6 +36,14 @@ func openBucket(ctx context.Context, cfg *config.Loaded, credentials store.Crede
 		return nil, withCode(exitConfig, fmt.Errorf("%s: the provider %q has no such thing: leave --provider out", command, cfg.Provider))
 	}
 	return s, nil
+}
+
+// notLocal refuses the embedded S3, which has nothing of what such a command is about.
+func notLocal(cfg *config.Loaded, command string) error {
+	if cfg.Local == "" {
+		return nil
+	}
+	return withCode(exitConfig, fmt.Errorf("%s: the embedded S3 of --local needs no set-up, and everything in it is yours: leave --local out", command))
 }
 
 // loadForBucket reads the settings of a command about a bucket.

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/s3levelfs/s3levelfs/identity"
@@ -33,12 +36,38 @@ func newAsker(stdin bool) (*asker, error) {
 	if !isTerminal(os.Stdin) {
 		return nil, withCode(exitUsage, errors.New("standard input is no terminal, so no password can be asked for: give --password-stdin"))
 	}
-	a.secret = func() (string, error) {
-		text, err := term.ReadPassword(int(os.Stdin.Fd()))
-		_, _ = fmt.Fprintln(a.say) // what was typed has shown no new line
-		return string(text), err
-	}
+	a.secret = func() (string, error) { return readHidden(int(os.Stdin.Fd()), a.say) }
 	return a, nil
+}
+
+// readHidden reads a line that the terminal does not show. A signal that ends the program, as Ctrl-C sends it, leaves the terminal as it was.
+func readHidden(fd int, say io.Writer) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer signal.Stop(signals)
+	read := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case <-read:
+		case s := <-signals:
+			_ = term.Restore(fd, before)
+			_, _ = fmt.Fprintln(say)
+			signal.Reset(s)
+			if n, ok := s.(unix.Signal); ok {
+				_ = unix.Kill(os.Getpid(), n) // what waits for the program is to see how it ended
+			}
+		}
+	})
+	text, err := term.ReadPassword(fd)
+	close(read)
+	wg.Wait()
+	_, _ = fmt.Fprintln(say) // what was typed has shown no new line
+	return string(text), err
 }
 
 // line reads one, without its end.

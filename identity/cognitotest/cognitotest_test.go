@@ -37,7 +37,7 @@ func TestTokensAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := map[string]any{"iss": issuer, "aud": ClientID, "token_use": "id", "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": s.cfg.issuer(), "aud": ClientID, "token_use": "id", "sub": "x", "exp": time.Now().Add(time.Hour).Unix()}
 	sign := func(s *Server, change string, to any) string {
 		c := maps.Clone(claims)
 		if change != "" {

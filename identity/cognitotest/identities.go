@@ -13,7 +13,7 @@ type identity struct {
 	asked []string
 }
 
-// SetKeys sets what an identity's credentials are; without that they are random.
+// SetKeys sets what an identity's credentials are, or with "" those of all that have none of their own; without that they are random.
 func (s *Server) SetKeys(identityID string, k Keys) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *Server) caller(in map[string]any) (sub string, claims map[string]any, e
 		}
 		return "", nil, nil
 	}
-	token, _ := given[strings.TrimPrefix(issuer, "https://")].(string)
+	token, _ := given[strings.TrimPrefix(s.cfg.issuer(), "https://")].(string)
 	claims, ok := s.verified(s.secret(token))
 	if !ok {
 		return "", nil, refuse("NotAuthorizedException", "Invalid login token. Token expired or not from a supported provider")
@@ -67,7 +67,7 @@ func (s *Server) caller(in map[string]any) (sub string, claims map[string]any, e
 }
 
 func (s *Server) getID(in map[string]any) (any, error) {
-	if text(in, "IdentityPoolId") != IdentityPoolID {
+	if text(in, "IdentityPoolId") != s.cfg.IdentityPool {
 		return nil, refuse("ResourceNotFoundException", "IdentityPool not found.")
 	}
 	sub, _, err := s.caller(in)
@@ -79,7 +79,8 @@ func (s *Server) getID(in map[string]any) (any, error) {
 			return map[string]string{"IdentityId": id}, nil
 		}
 	}
-	id := Region + ":" + uuid()
+	region, _, _ := strings.Cut(s.cfg.IdentityPool, ":")
+	id := region + ":" + uuid()
 	s.linked[id] = &identity{sub: sub}
 	return map[string]string{"IdentityId": id}, nil
 }
@@ -108,6 +109,9 @@ func (s *Server) getCredentials(in map[string]any) (any, error) {
 	k, ok := s.keys[id]
 	if !ok && i.sub == "" && s.cfg.GuestKeys != (Keys{}) {
 		k, ok = s.cfg.GuestKeys, true
+	}
+	if !ok {
+		k, ok = s.keys[""]
 	}
 	if !ok {
 		k = Keys{"ASIA" + strings.ToUpper(randomHex(8)), randomHex(20), randomHex(64)}

@@ -2,6 +2,7 @@ package cognitotest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
@@ -18,7 +19,7 @@ import (
 	"time"
 )
 
-// The pools of every Server.
+// The pools of a Server whose Config names no others.
 const (
 	Region         = "us-east-1"
 	UserPoolID     = "us-east-1_TestPool1"
@@ -28,6 +29,9 @@ const (
 
 // Config says how the pools are set up. The zero value is a public client without guests, rotation or limits.
 type Config struct {
+	UserPool        string        // its id; "" = UserPoolID
+	IdentityPool    string        // its id; "" = IdentityPoolID
+	Client          string        // the app client's id; "" = ClientID
 	ClientSecret    string        // of the app client; "" = it has none
 	TokenLife       time.Duration // of id and access tokens; 0 = 1 h
 	CredentialsLife time.Duration // of AWS credentials; 0 = 1 h
@@ -69,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.UserPool, cfg.IdentityPool, cfg.Client = cmp.Or(cfg.UserPool, UserPoolID), cmp.Or(cfg.IdentityPool, IdentityPoolID), cmp.Or(cfg.Client, ClientID)
 	return &Server{
 		key: key, cfg: cfg, users: map[string]*user{}, sessions: map[string]*session{}, refresh: map[string]*grant{},
 		linked: map[string]*identity{}, keys: map[string]Keys{}, roles: map[string]string{}, calls: map[string]int{}, secrets: map[string]bool{},

@@ -27,7 +27,7 @@ const (
 var errNotAuthorized = refuse("NotAuthorizedException", "Incorrect username or password.")
 
 func (s *Server) checkClient(in map[string]any) error {
-	if text(in, "ClientId") != ClientID {
+	if text(in, "ClientId") != s.cfg.Client {
 		return refuse("ResourceNotFoundException", "User pool client does not exist.")
 	}
 	return nil
@@ -39,7 +39,7 @@ func (s *Server) checkHash(name, got string) error {
 		return nil
 	}
 	s.secret(s.cfg.ClientSecret)
-	want := base64.StdEncoding.EncodeToString(hmacOf([]byte(s.cfg.ClientSecret), []byte(name+ClientID)))
+	want := base64.StdEncoding.EncodeToString(hmacOf([]byte(s.cfg.ClientSecret), []byte(name+s.cfg.Client)))
 	if s.secret(got) != want {
 		return refuse("NotAuthorizedException", "Unable to verify secret hash for client")
 	}

@@ -58,14 +58,17 @@ func hmacOf(key []byte, parts ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// poolName is the id of the pool without its region.
-func poolName() string { return strings.TrimPrefix(UserPoolID, Region+"_") }
+// poolName is the id of a user pool without its region.
+func poolName(id string) string {
+	_, name, _ := strings.Cut(id, "_")
+	return name
+}
 
 // newVerifier is what a server keeps of a password.
-func newVerifier(name, password string) (salt, verifier string) {
+func newVerifier(pool, name, password string) (salt, verifier string) {
 	salt = randomHex(16)
 	n, g, _ := group()
-	inner := sha256.Sum256([]byte(poolName() + name + ":" + password))
+	inner := sha256.Sum256([]byte(pool + name + ":" + password))
 	x := hash(pad(number(salt)), inner[:])
 	return salt, new(big.Int).Exp(g, x, n).Text(16)
 }
@@ -95,7 +98,7 @@ func (p *proof) holds(u *user, secretBlock, timestamp, signature string) bool {
 	s.Mul(s, p.bigA).Exp(s, p.b, n)
 	key := hmacOf(hmacOf(pad(scramble), pad(s)), []byte("Caldera Derived Key\x01"))[:16]
 	block, _ := base64.StdEncoding.DecodeString(p.secretBlock)
-	want := hmacOf(key, []byte(poolName()), []byte(u.Name), block, []byte(timestamp))
+	want := hmacOf(key, []byte(u.pool), []byte(u.Name), block, []byte(timestamp))
 	got, _ := base64.StdEncoding.DecodeString(signature)
 	return secretBlock == p.secretBlock && hmac.Equal(want, got)
 }

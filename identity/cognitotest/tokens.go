@@ -18,10 +18,13 @@ type grant struct {
 	revoked bool
 }
 
-const (
-	issuer      = "https://cognito-idp." + Region + ".amazonaws.com/" + UserPoolID
-	refreshLife = 30 * 24 * time.Hour
-)
+const refreshLife = 30 * 24 * time.Hour
+
+// issuer is that of the user pool's tokens.
+func (c *Config) issuer() string {
+	region, _, _ := strings.Cut(c.UserPool, "_")
+	return "https://cognito-idp." + region + ".amazonaws.com/" + c.UserPool
+}
 
 // newRefresh makes a refresh token of a family; "" begins one.
 func (s *Server) newRefresh(u *user, family string) (token, of string) {
@@ -36,8 +39,8 @@ func (s *Server) result(u *user, refresh string) (any, error) {
 	life := cmp.Or(s.cfg.TokenLife, time.Hour)
 	now := time.Now()
 	claims := map[string]any{
-		"iss": issuer, "sub": u.Sub, "iat": now.Unix(), "exp": now.Add(life).Unix(), "jti": uuid(),
-		"aud": ClientID, "token_use": "id", "cognito:username": u.Name, "email": u.Name + "@example.com",
+		"iss": s.cfg.issuer(), "sub": u.Sub, "iat": now.Unix(), "exp": now.Add(life).Unix(), "jti": uuid(),
+		"aud": s.cfg.Client, "token_use": "id", "cognito:username": u.Name, "email": u.Name + "@example.com",
 	}
 	if len(u.Groups) > 0 {
 		claims["cognito:groups"] = u.Groups
@@ -50,7 +53,7 @@ func (s *Server) result(u *user, refresh string) (any, error) {
 		return nil, err
 	}
 	access, err := s.sign(map[string]any{
-		"iss": issuer, "sub": u.Sub, "iat": now.Unix(), "exp": now.Add(life).Unix(), "jti": uuid(), "client_id": ClientID,
+		"iss": s.cfg.issuer(), "sub": u.Sub, "iat": now.Unix(), "exp": now.Add(life).Unix(), "jti": uuid(), "client_id": s.cfg.Client,
 		"token_use": "access", "username": u.Name,
 	})
 	if err != nil {
@@ -93,7 +96,7 @@ func (s *Server) verified(token string) (map[string]any, bool) {
 		return nil, false
 	}
 	exp, _ := claims["exp"].(float64)
-	good := claims["iss"] == issuer && claims["aud"] == ClientID && claims["token_use"] == "id" && time.Now().Before(time.Unix(int64(exp), 0))
+	good := claims["iss"] == s.cfg.issuer() && claims["aud"] == s.cfg.Client && claims["token_use"] == "id" && time.Now().Before(time.Unix(int64(exp), 0))
 	return claims, good
 }
 

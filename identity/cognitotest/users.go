@@ -29,6 +29,7 @@ type User struct {
 
 type user struct {
 	User
+	pool           string // the user pool's id without its region
 	salt, verifier string // SRP, hex
 	totp           []byte
 	code           string // sent last
@@ -42,7 +43,7 @@ func (s *Server) AddUser(u User) {
 	if u.Sub == "" {
 		u.Sub = uuid()
 	}
-	n := &user{User: u, totp: random(20), attributes: map[string]string{}}
+	n := &user{User: u, pool: poolName(s.cfg.UserPool), totp: random(20), attributes: map[string]string{}}
 	n.setPassword(s.secret(u.Password))
 	s.secret(string(n.totp))
 	s.users[u.Name] = n
@@ -50,7 +51,7 @@ func (s *Server) AddUser(u User) {
 
 func (u *user) setPassword(password string) {
 	u.Password = password
-	u.salt, u.verifier = newVerifier(u.Name, password)
+	u.salt, u.verifier = newVerifier(u.pool, u.Name, password)
 }
 
 // Attribute is what a user gave with a new password.

@@ -15,10 +15,9 @@ import (
 // Store is what is asked.
 type Store interface {
 	store.Reader
+	store.Prober
 	Put(ctx context.Context, key string, body *io.SectionReader, h store.Headers, c store.Cond) (store.PutResult, error)
 	Delete(ctx context.Context, key string, c store.Cond) error
-	// ProbePut asks for the right to put by a request that must be refused; see s3store.
-	ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error)
 }
 
 // Config says who asks, and what the mount takes for granted.
@@ -26,6 +25,7 @@ type Config struct {
 	// Policy has the identity, and the grants that answers are compared with. It shows all levels, uploads too.
 	Policy   *levels.Policy
 	Prefixes levels.Prefixes // those of Policy
+	Paths    bool            // Policy is that of an app with path rules: its paths are the places, not the levels
 
 	// MakeObjects allows an object to be made, read and removed in a place that
 	// may be written and whose reading is not certain otherwise. A bucket that

@@ -67,7 +67,7 @@ func (p *prober) list(ctx context.Context, at *place) (answer, error) {
 			return judge(err)
 		}
 		for _, o := range page.Objects {
-			if strings.HasPrefix(o.Key, at.prefix) {
+			if at.holds(o.Key) {
 				at.object = o.Key
 				break
 			}

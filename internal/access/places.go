@@ -15,8 +15,9 @@ type place struct {
 	prefix string // of its keys
 	list   string // what is listed
 	grants levels.Perm
-	only   []Op   // nil = all
-	object string // a key that exists, "" = none is known
+	only   []Op     // nil = all
+	deeper []string // prefixes of places that lie in this one
+	object string   // a key that exists, "" = none is known
 
 	answers map[Op]answer
 }
@@ -46,9 +47,51 @@ func (p *place) cells() []Cell {
 	return out
 }
 
-// places are all that have rights of their own. Somebody else's are those of an
+// holds tells whether a key is this place's, and not that of one which lies in it.
+func (p *place) holds(key string) bool {
+	return strings.HasPrefix(key, p.prefix) && !slices.ContainsFunc(p.deeper, func(d string) bool { return strings.HasPrefix(key, d) })
+}
+
+// pathPlaces are those of an app with path rules: what its rules give this identity anything in. The own id is shortened in their names.
+func (p *prober) pathPlaces() []place {
+	all := p.config.Policy.LevelPrefixes()
+	slices.SortFunc(all, func(a, b levels.LevelPrefix) int { return strings.Compare(a.Prefix, b.Prefix) })
+	out := make([]place, 0, len(all)+1)
+	for _, at := range all {
+		pl := place{name: at.Prefix, prefix: at.Prefix, list: at.Prefix, grants: at.Grants}
+		if id := p.config.Policy.Identity().ID; id != "" && strings.HasSuffix(at.Prefix, "/"+id+"/") {
+			pl.name = strings.TrimSuffix(at.Prefix, id+"/") + levels.Me + "/"
+		}
+		for _, o := range all {
+			if o.Prefix != at.Prefix && strings.HasPrefix(o.Prefix, at.Prefix) {
+				pl.deeper = append(pl.deeper, o.Prefix)
+			}
+		}
+		out = append(out, pl)
+	}
+	return out
+}
+
+// places are all that have rights of their own.
+func (p *prober) places(ctx context.Context) (out []place, err error) {
+	if p.config.Paths {
+		out = p.pathPlaces()
+	} else if out, err = p.levelPlaces(ctx); err != nil {
+		return nil, err
+	}
+	outside := ".s3levelfs-outside-" + p.nonce + "/"
+	if _, within := p.config.Policy.PathOf(outside + "f"); !within { // with an empty prefix nothing is outside
+		out = append(out, place{name: "outside", prefix: outside, list: ""})
+	}
+	for i := range out {
+		out[i].answers = map[Op]answer{}
+	}
+	return out, nil
+}
+
+// levelPlaces are those of the levels. Somebody else's are those of an
 // identity that has objects, if one can be seen, else of one that does not exist.
-func (p *prober) places(ctx context.Context) ([]place, error) {
+func (p *prober) levelPlaces(ctx context.Context) ([]place, error) {
 	mine := p.config.Policy.LevelPrefixes()
 	other, all, err := p.other(ctx, mine)
 	if err != nil {
@@ -74,13 +117,6 @@ func (p *prober) places(ctx context.Context) ([]place, error) {
 	add("private own", mine, levels.Private, levels.Private)
 	add("private other", theirs.LevelPrefixes(), levels.Private, levels.Root)
 	add("uploads", mine, levels.Uploads, levels.Uploads)
-	outside := ".s3levelfs-outside-" + p.nonce + "/"
-	if _, within := p.config.Policy.PathOf(outside + "f"); !within { // with an empty prefix nothing is outside
-		out = append(out, place{name: "outside", prefix: outside, list: ""})
-	}
-	for i := range out {
-		out[i].answers = map[Op]answer{}
-	}
 	return out, nil
 }
 

@@ -101,6 +101,15 @@ func (r *Requests) Sync(ctx context.Context) error {
 	return nil
 }
 
+// ProbePut implements store.Prober. It is counted as a put, where it was one.
+func (r *Requests) ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error) {
+	stored, err = store.ProbePut(ctx, r.Store, key, c)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		r.count("put", err)
+	}
+	return stored, err
+}
+
 // Head implements store.Reader.
 func (r *Requests) Head(ctx context.Context, key string, c store.Cond) (store.Object, error) {
 	o, err := r.Store.Head(ctx, key, c)

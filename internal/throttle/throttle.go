@@ -51,6 +51,11 @@ func (s *Store) Sync(ctx context.Context) error {
 	return nil
 }
 
+// ProbePut implements store.Prober; it has hardly a byte.
+func (s *Store) ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error) {
+	return store.ProbePut(ctx, s.Store, key, c)
+}
+
 func (s *Store) slow(ctx context.Context, b *io.SectionReader) *io.SectionReader {
 	return io.NewSectionReader(&body{ctx: ctx, from: b, bucket: &s.bucket}, 0, b.Size())
 }

@@ -79,6 +79,15 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 	return orZero(res, err)
 }
 
+// ProbePut implements store.Prober, as a put.
+func (s *Store) ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error) {
+	err = s.call(ctx, Call{Op: op.Put, Key: key, Cond: c}, func(ctx context.Context, _ Fault) (err error) {
+		stored, err = store.ProbePut(ctx, s.inner, key, c)
+		return err
+	})
+	return stored, err
+}
+
 // Copy implements store.Writer.
 func (s *Store) Copy(ctx context.Context, r store.CopyRequest) (store.PutResult, error) {
 	var res store.PutResult

@@ -26,7 +26,10 @@ type Store struct {
 	log     requestLog
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Prober = (*Store)(nil)
+)
 
 // New returns an empty bucket.
 func New(cfg Config) *Store {

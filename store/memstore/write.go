@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 
@@ -37,6 +38,15 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 		return nil
 	})
 	return res, err
+}
+
+// ProbePut implements store.Prober: this store compares every digest, so that nothing is stored.
+func (s *Store) ProbePut(ctx context.Context, key string, c store.Cond) (stored bool, err error) {
+	err = s.do(ctx, Request{Op: op.Put, Key: key, Cond: c}, func(*Request) *store.Error { return failure(codeBadDigest) })
+	if e, ok := errors.AsType[*store.Error](err); ok && e.Code == codeBadDigest {
+		return false, nil
+	}
+	return false, err
 }
 
 // Copy implements store.Writer.

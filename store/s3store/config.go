@@ -149,7 +149,10 @@ type Store struct {
 	skew        atomic.Int64 // nanoseconds by which the server's clock was ahead of ours at its last answer
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Prober = (*Store)(nil)
+)
 
 // New opens a bucket. It reads the AWS configuration files when
 // cfg.Credentials is nil, and sends no request.

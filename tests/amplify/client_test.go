@@ -28,8 +28,13 @@ type app struct {
 	*rig.Mount
 	server *rig.Server
 	store  store.Store
-	in     *json.Encoder
-	out    *bufio.Reader
+	client
+}
+
+// client is a Node process that does what it is told, line by line.
+type client struct {
+	in  *json.Encoder
+	out *bufio.Reader
 }
 
 // newApp starts bucket, mount and client.
@@ -46,14 +51,9 @@ func newApp(t *testing.T, script string, options ...string) *app {
 	return a
 }
 
-// startClient starts the driver of a client, which make has installed.
+// startClient starts the driver of a storage client.
 func (a *app) startClient(t *testing.T, script string) {
 	t.Helper()
-	modules, err := filepath.Abs("../../bin/.amplify/node_modules")
-	must(t, err)
-	if _, err := os.Stat(modules); err != nil {
-		t.Fatalf("the Amplify client is not installed: run make test-deps (%v)", err)
-	}
 	env := map[string]string{"bucket": rig.Bucket, "region": "us-east-1", "identityId": rig.Identity}
 	for _, pair := range a.server.Env {
 		name, value, _ := strings.Cut(pair, "=")
@@ -66,8 +66,19 @@ func (a *app) startClient(t *testing.T, script string) {
 	}
 	text, err := json.Marshal(env)
 	must(t, err)
+	a.client = startNode(t, script, "AMPLIFY_CLIENT="+string(text))
+}
+
+// startNode starts a driver with the modules that make has installed; it ends with the test.
+func startNode(t *testing.T, script string, env ...string) client {
+	t.Helper()
+	modules, err := filepath.Abs("../../bin/.amplify/node_modules")
+	must(t, err)
+	if _, err := os.Stat(modules); err != nil {
+		t.Fatalf("the Amplify client is not installed: run make test-deps (%v)", err)
+	}
 	node := exec.Command("node", filepath.Join("client", script))
-	node.Env = append(os.Environ(), "NODE_PATH="+modules, "AMPLIFY_CLIENT="+string(text))
+	node.Env = append(append(os.Environ(), "NODE_PATH="+modules), env...)
 	node.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	node.Stderr = os.Stderr
 	in, err := node.StdinPipe()
@@ -79,20 +90,20 @@ func (a *app) startClient(t *testing.T, script string) {
 		_ = in.Close() // ends it
 		_ = node.Wait()
 	})
-	a.in, a.out = json.NewEncoder(in), bufio.NewReader(out)
+	return client{json.NewEncoder(in), bufio.NewReader(out)}
 }
 
 type args map[string]any
 
 // call lets the client do something and decodes what it returned into result, which may be nil.
-func (a *app) call(t *testing.T, op string, in args, result any) {
+func (a *client) call(t *testing.T, op string, in args, result any) {
 	t.Helper()
 	if err := a.try(t, op, in, result); err != nil {
 		t.Fatalf("%s %v: %v", op, in, err)
 	}
 }
 
-func (a *app) try(t *testing.T, op string, in args, result any) error {
+func (a *client) try(t *testing.T, op string, in args, result any) error {
 	t.Helper()
 	must(t, a.in.Encode(map[string]any{"op": op, "args": in}))
 	line, err := a.out.ReadBytes('\n')

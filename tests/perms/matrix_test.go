@@ -158,7 +158,8 @@ type matrix struct {
 
 // TestPermissionMatrix does everything everywhere as everybody, and compares each cell with what the server itself
 // says to the same account: what the server refuses the mount refuses before any byte is sent, and it refuses nothing else.
-// It does so on the server as it is and on one that answers as AWS does about objects that are not there.
+// It does so on the server as it is and on one that answers as AWS does about objects that are not there, and about conditions where
+// nothing may be read.
 func TestPermissionMatrix(t *testing.T) {
 	roles := matrixRoles()
 	var accounts []local.Account
@@ -179,7 +180,7 @@ func TestPermissionMatrix(t *testing.T) {
 	for _, r := range roles {
 		t.Run(r.name, func(t *testing.T) {
 			plain := runMatrix(t, r, server.Endpoint(), server.Endpoint(), admin)
-			hidden := runMatrix(t, r, server.Endpoint(), hiding, admin)
+			hidden := runMatrix(t, r, server.Endpoint(), hiding, admin) // and judges conditions as AWS does, too
 			for _, cell := range slices.Sorted(maps.Keys(plain)) {
 				if plain[cell] != hidden[cell] {
 					t.Errorf("%s: %s, and %s where missing objects are 403", cell, plain[cell], hidden[cell])
@@ -226,6 +227,9 @@ func runMatrix(t *testing.T, r matrixRole, server, endpoint string, admin store.
 		before[p.name] = keysOf(t, admin, p.key)
 	}
 	proxy := rig.StartProxy(t, endpoint)
+	if endpoint != server {
+		proxy.SetJudge(m.matchWantsGet)
+	}
 	options := append([]string{"--bucket", rig.Bucket, "--endpoint", proxy.Endpoint, "--path-style", "--uploads", "--metadata-ttl", "0s"}, r.options...)
 	mount := rig.MountAt(t, t.TempDir(), []string{"AWS_ACCESS_KEY_ID=" + r.access(), "AWS_SECRET_ACCESS_KEY=" + r.secret()}, options...)
 	m.mount, m.work = mount.Dir, filepath.Join(mount.Dir, work.dir)
@@ -240,6 +244,21 @@ func runMatrix(t *testing.T, r matrixRole, server, endpoint string, admin store.
 		}
 	}
 	return m.cells
+}
+
+// matchWantsGet refuses writes with an ETag as their condition where nothing may be read, as AWS does ("Enforce conditional writes on
+// Amazon S3 buckets").
+func (m *matrix) matchWantsGet(r *http.Request) int {
+	etag := r.Header.Get("If-Match")
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || etag == "" || etag == "*" {
+		return 0
+	}
+	for _, p := range matrixPlaces(m.role) {
+		if strings.HasPrefix(r.URL.Path, "/"+rig.Bucket+"/"+p.key) && !m.at[p.name].get {
+			return http.StatusForbidden
+		}
+	}
+	return 0
 }
 
 // workPlace is where a role may do everything, else public.

@@ -2,11 +2,9 @@ package script
 
 import (
 	"encoding/json"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,80 +139,6 @@ func TestLoginUnderAMount(t *testing.T) {
 		t.Errorf("after the login: %+v %q", l, paused)
 	}
 	m.Unmount(t)
-}
-
-// TestNoSecretIsSeen looks for every secret that Cognito gave or got in logs at debug level, in what commands say, in arguments, in the names
-// of all files, and in the contents of all but the one that keeps the login.
-func TestNoSecretIsSeen(t *testing.T) {
-	a := newApp(t, cognitotest.Config{ClientSecret: "client-secret-0123456789", TokenLife: 2 * time.Second, CredentialsLife: 2 * time.Second, Rotate: true})
-	for _, bad := range []string{"wr0ng-passw0rd\n", "\n", ""} {
-		if out, code := a.run(bad, "login", "--password-stdin", "alice", "--log-level", "debug"); code == 0 {
-			t.Fatalf("signed in with %q: %s", bad, out)
-		}
-	}
-	a.must(alicePassword+"\n", "login", "--password-stdin", "--auth-flow", "password", "alice")
-	a.must(alicePassword+"\n", "login", "--password-stdin", "--json", "--log-level", "debug", "alice")
-	m := rig.MountAt(t, a.top, a.env, "--log-level", "debug")
-	args, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.PID()), "cmdline"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func() {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(m.Dir, "public", "f"), []byte(time.Now().String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n := a.fake.Calls("GetTokensFromRefreshToken")
-	until(t, "two exchanges of refresh tokens", func() bool {
-		write()
-		a.must("", "sync")
-		return a.fake.Calls("GetTokensFromRefreshToken") >= n+2
-	})
-	a.fake.Revoke("alice")
-	until(t, "a login is needed", func() bool {
-		write()
-		l, _ := a.state()
-		return l.Needed
-	})
-	a.run("", "whoami", "--json")
-	a.run("", "doctor", "--json")
-	a.run("", "status")
-	a.run("", "umount", m.Dir, "--timeout", "1ms")
-	log := m.Log()
-	m.Kill()
-	a.run("", "logout")
-	a.must(alicePassword+"\n", "login", "--password-stdin", "alice") // what is looked at has a login in it
-	seen := map[string]string{"the mount's arguments": string(args), "what commands say": a.said.String(), "the log": log}
-	kept := 0
-	err = filepath.WalkDir(a.top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		seen["names"] += path + "\n"
-		if !d.Type().IsRegular() {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if strings.Contains(path, "/identity/user-") && strings.HasSuffix(path, ".json") {
-			kept++
-			return err
-		}
-		seen[path] = string(text)
-		return err
-	})
-	if err != nil || kept != 1 {
-		t.Fatalf("%d logins kept, %v", kept, err)
-	}
-	secrets := a.fake.Secrets()
-	for where, text := range seen {
-		for _, s := range secrets {
-			if len(s) >= 8 && strings.Contains(text, s) { // shorter ones are codes, as times are
-				t.Errorf("%s: a secret that begins with %.4q", where, s)
-			}
-		}
-	}
-	t.Logf("%d secrets looked for in %d places", len(secrets), len(seen))
 }
 
 // TestPurge: unsent data stops it, exit 75 with its count, and nothing is done; by force it goes, with the cache, and others' spools stay.

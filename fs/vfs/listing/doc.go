@@ -53,8 +53,8 @@
 // # Failures
 //
 // A failed listing is an error, never an absent name or an empty directory.
-// While the store as a whole is down (every listing fails with ErrTransient, for
-// more than a second) complete listings are served past their time, marked
+// While the store as a whole is down (every listing fails with ErrTransient, or
+// because the credentials are not valid, for more than a second) complete listings are served past their time, marked
 // stale; a background probe, one at a time, finds the end of it.
 //
 // # Locks

@@ -2,7 +2,6 @@ package listing
 
 import (
 	"context"
-	"errors"
 	"sort"
 	"strings"
 	"time"
@@ -72,7 +71,7 @@ func (x *Index) fetchWalk(ctx context.Context, dir string) (*content, error) {
 	case c := <-answer:
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		if c == nil && errors.Is(f.err, store.ErrTransient) && time.Since(began) > patience {
+		if c == nil && unavailable(f.err) && time.Since(began) > patience {
 			return nil, f.err
 		}
 		return c, nil

@@ -14,6 +14,11 @@ import (
 // down: a single error must not make answers old.
 const outage = time.Second
 
+// unavailable tells failures that say nothing of the one request: the store does not answer, or takes nobody's word, as while nobody is signed in.
+func unavailable(err error) bool {
+	return errors.Is(err, store.ErrTransient) || errors.Is(err, store.ErrCredentials) || errors.Is(err, store.ErrExpired)
+}
+
 // health knows whether the store answers. Guarded by Index.mu.
 type health struct {
 	log     *zap.Logger
@@ -28,7 +33,7 @@ func (h *health) observe(began time.Time, err error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return
-	case err == nil || !errors.Is(err, store.ErrTransient):
+	case err == nil || !unavailable(err):
 		if h.told {
 			h.log.Info("store answers again", zap.Duration("outage", time.Since(h.failing)))
 		}

@@ -172,7 +172,7 @@ func (x *Index) ask(ctx context.Context, dir string, known func(*directory, time
 			read(c)
 			return Fresh{Until: c.until(x.cfg.TTL)}, nil
 		}
-		if old == nil || try > 0 || !errors.Is(err, store.ErrTransient) || !x.waitOutage(ctx, began) {
+		if old == nil || try > 0 || !unavailable(err) || !x.waitOutage(ctx, began) {
 			return Fresh{}, err
 		}
 		failed = err

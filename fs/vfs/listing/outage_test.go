@@ -52,6 +52,34 @@ func TestOutage(t *testing.T) {
 	})
 }
 
+// TestCredentialsThatAreNotValidAreAnOutage: while nobody is signed in what was known is served, too, so that work goes on into the spool; the
+// first answer after the login ends it.
+func TestCredentialsThatAreNotValidAreAnOutage(t *testing.T) {
+	for _, kind := range []error{store.ErrCredentials, store.ErrExpired} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBucket("p/a")
+			x := open(t, b, listing.Config{TTL: ttl, StaleIfDown: 10 * time.Minute})
+			readDir(t, x, "p/")
+			b.hook(func(string, int) error { return refuse(kind) }, nil)
+			time.Sleep(ttl)
+			entries, fresh, err := x.Lookup(t.Context(), "p/", "new")
+			if err != nil || len(entries) != 0 || !fresh.Stale {
+				t.Fatalf("%v: %q, stale %v, %v", kind, show(entries), fresh.Stale, err)
+			}
+			if _, _, err := x.ReadDir(t.Context(), "q/"); !errors.Is(err, kind) {
+				t.Errorf("unknown directory: %v, want %v", err, kind)
+			}
+			time.Sleep(10 * time.Minute)
+			if _, _, err := x.ReadDir(t.Context(), "p/"); !errors.Is(err, kind) {
+				t.Errorf("after ten minutes: %v, want %v", err, kind)
+			}
+			b.hook(nil, nil)
+			b.put("p/b")
+			want(t, "over", readDir(t, x, "p/"), "a b")
+		})
+	}
+}
+
 // TestOutageEnds: the probe in the background finds the end of the outage, one
 // at a time.
 func TestOutageEnds(t *testing.T) {
