@@ -25,7 +25,7 @@ func (s *Store) uncopied(ctx context.Context, r store.CopyRequest) (store.Header
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &r.Source, IfMatch: ptr(r.SourceETag)}, call.options()...)
 	if err = call.end(0, err); err != nil {
 		if e, ok := errors.AsType[*store.Error](err); ok {
-			e.Unanswered = false // of the copy, which was not sent
+			e.Op, e.Key, e.Unanswered = op.Copy, r.Target, false // it is the copy's, which was not sent
 		}
 		return store.Headers{}, err
 	}
