@@ -3,6 +3,7 @@ package vfs_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func wantStored(t tb, e *env, key string, want store.Headers) {
 // TestCreatedObjectsGetOptions: what is created gets the options of its key, in one request; what exists keeps its own headers, also where
 // a program writes another file and moves it over.
 func TestCreatedObjectsGetOptions(t *testing.T) {
-	e := newEnv(t, envConfig{vfs: vfs.Config{Created: someOptions}})
+	e := newEnv(t, envConfig{settle: time.Minute, vfs: vfs.Config{Created: someOptions}})
 	defer e.close(t)
 	e.put(t, "public/old.css", []byte("somebody else's"))
 	e.put(t, "public/moved over.css", []byte("somebody else's"))
@@ -70,7 +71,7 @@ func TestCreatedObjectsGetOptions(t *testing.T) {
 	wantStored(t, e, "public/new", without)
 	wantStored(t, e, "public/old.css", store.Headers{})
 
-	// Written under another name first.
+	// Written under another name first: nothing is sent before drain asks for it.
 	writeFile(t, e.fs, "public/a.tmp", []byte("x"))
 	must(t, e.fs.Rename(t.Context(), "public/a.tmp", "public/a.css", 0))
 	writeFile(t, e.fs, "public/b.tmp", []byte("x"))
