@@ -109,9 +109,6 @@ func (f finish) sign(ctx context.Context, req *http.Request) error {
 
 // shorten leaves out of the SDK's steps what does nothing here or is known.
 func (s *Store) shorten(stack *middleware.Stack) error {
-	if _, presigned := stack.Finalize.Get((*v4.PresignHTTPRequestMiddleware)(nil).ID()); presigned {
-		return nil // it is signed in another way, and not sent
-	}
 	// An id for AWS's statistics, of random bytes; and AWS Lambda's trace, from the environment: S3 reads neither.
 	for _, id := range []string{"ClientRequestID", "RecursionDetection"} {
 		if _, err := stack.Build.Remove(id); err != nil {
