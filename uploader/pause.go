@@ -19,6 +19,7 @@ type pause struct {
 	until time.Time     // nothing is sent until then, one request at a time afterwards
 	delay time.Duration // from began to until
 	since uint64        // requests up to this number know nothing of the credentials as they are now
+	told  uint64        // requests up to this number know nothing of what the last news of the credentials was about
 }
 
 const lastPause = time.Minute // at most until the next request asks
@@ -43,6 +44,9 @@ func (u *Uploader) ended(p *place, err error) {
 		u.mu.Lock()
 		if p.number > u.pause.since {
 			u.beginPause(err)
+			if p.number <= u.pause.told {
+				u.shortenPause(u.pause.began.Add(firstRetry))
+			}
 		}
 		u.mu.Unlock()
 	case accepts(err):
@@ -80,9 +84,17 @@ func (u *Uploader) endPause() {
 	u.poke()
 }
 
-// shortenPause lets a request ask at t, if that is sooner. Called with mu held.
+// mayEnd: there is news of the credentials, so that a request may ask at t, if that is sooner. Called with mu held.
+func (u *Uploader) mayEnd(t time.Time) {
+	if u.pause.err != nil {
+		u.pause.told = u.window.lastBegun()
+		u.shortenPause(t)
+	}
+}
+
+// shortenPause is called with mu held.
 func (u *Uploader) shortenPause(t time.Time) {
-	if q := &u.pause; q.err != nil && t.Before(q.until) {
+	if q := &u.pause; t.Before(q.until) {
 		q.until = t
 		u.poke()
 	}
@@ -97,7 +109,7 @@ func (u *Uploader) Renewed() {
 	if now := time.Now(); now.After(at) {
 		at = now
 	}
-	u.shortenPause(at)
+	u.mayEnd(at)
 }
 
 // why says in words what the store does not accept.

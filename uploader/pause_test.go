@@ -143,6 +143,35 @@ func TestRenewedCredentialsEndAPause(t *testing.T) {
 	}
 }
 
+// Credentials that are renewed while a request is out that still has the old ones are tried a second after its refusal, not at the
+// end of the pause that it would begin.
+func TestRenewedWhileTheQuestionIsOut(t *testing.T) {
+	for name, renew := range map[string]func(*uploader.Uploader){"renewed": (*uploader.Uploader).Renewed, "retry": (*uploader.Uploader).Retry} {
+		t.Run(name, func(t *testing.T) {
+			faulty(t, func(t *testing.T, r *rig, f *faultstore.Store) {
+				for i := range 50 {
+					r.put(key(fmt.Sprint(i)), "x")
+				}
+				time.Sleep(10 * time.Minute)
+				var once sync.Once
+				asked := make(chan struct{})
+				f.SetHooks(faultstore.Hooks{Before: func(faultstore.Call) { // it will be refused
+					once.Do(func() {
+						f.Clear()
+						renew(r.u)
+						close(asked)
+					})
+				}})
+				<-asked
+				time.Sleep(1100 * time.Millisecond)
+				if n := len(r.bucket()); n != 50 {
+					t.Errorf("%d files are stored", n)
+				}
+			}, faultstore.Rule{Count: faultstore.Forever, Fault: faultstore.Expired()})
+		})
+	}
+}
+
 // A clock that is wrong is called so.
 func TestPauseForTheClock(t *testing.T) {
 	faulty(t, func(t *testing.T, r *rig, _ *faultstore.Store) {

@@ -85,7 +85,7 @@ func (u *Uploader) RetryKeys(keys ...string) int {
 		u.at(o, now)
 	}
 	if n > 0 || len(keys) == 0 {
-		u.shortenPause(now)
+		u.mayEnd(now)
 		u.poke()
 	}
 	return n

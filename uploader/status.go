@@ -110,7 +110,7 @@ func (o *op) item() Item {
 func (u *Uploader) Retry() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.shortenPause(time.Now())
+	u.mayEnd(time.Now())
 	for _, l := range u.levels {
 		l.nextProbe = time.Now()
 	}

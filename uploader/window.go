@@ -258,6 +258,13 @@ func (w *window) shutGate(err error) uint64 {
 	return w.begun
 }
 
+// lastBegun is the number of the last request that has begun.
+func (w *window) lastBegun() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.begun
+}
+
 // refuse ends the waiting of all while the gate is shut. Called with mu held.
 func (w *window) refuse() {
 	if w.shut == nil {
