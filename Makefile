@@ -7,7 +7,8 @@ SHELL       := /bin/bash
 GO          ?= go
 BIN         := $(CURDIR)/bin
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS     := -s -w -X main.version=$(VERSION)
+MODULE      := github.com/s3levelfs/s3levelfs
+LDFLAGS     := -s -w -X $(MODULE)/cmd/s3levelfs/internal/cmdline.Version=$(VERSION)
 LINT        := $(BIN)/golangci-lint
 LINT_VERSION := v2.15.0
 PREFIX      ?= /usr/local

@@ -1,0 +1,2 @@
+// Package account has the commands that say who one is: login, logout and whoami.
+package account

@@ -1,0 +1,215 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/transfer"
+	"github.com/s3levelfs/s3levelfs/levels"
+	"github.com/s3levelfs/s3levelfs/store"
+)
+
+// stored is what put prints: Amplify's {key}, and with --json what the store has said.
+type stored struct {
+	Key         string `json:"key"` // below the level
+	ETag        string `json:"eTag,omitempty"`
+	VersionID   string `json:"versionId,omitempty"`
+	ContentType string `json:"contentType,omitempty"`
+	Size        *int64 `json:"size,omitempty"` // bytes
+}
+
+func putCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "put",
+		Usage:     "store a file, standard input or a folder, without a mount; prints {\"key\": …}",
+		ArgsUsage: "FILE|- KEY, or -r DIR [FOLDER]",
+		Description: "The object is there whole or not at all: nothing is stored of a file that changes while it is sent. A file of more than\n" +
+			"8 MiB goes in parts; after an interruption (Ctrl-C, kill -9) the same put goes on, and sends at most one part again for each of\n" +
+			"--part-streams. What is known of such uploads is kept below the user's state directory, in puts/. Standard input (-) can have any\n" +
+			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73).\n" + keysHelp + "\n" +
+			"With -r each file below DIR becomes an object below FOLDER (default: the level itself), one {\"key\": …} a line. Symbolic links to\n" +
+			"files are followed, those to directories and special files are left out and named.",
+		Flags: levelFlags(append(manyFlags(), append(nameFlags(),
+			&cli.StringFlag{Name: "content-type", Usage: "the object's Content-Type; default: by the key's extension, then by the first bytes"},
+			&cli.BoolFlag{Name: "if-none-match", Aliases: []string{"prevent-overwrite"}, Usage: "refuse when the key exists, with exit code 73 (Amplify's preventOverwrite)"},
+			&cli.StringFlag{Name: "if-match", Usage: "replace only the version with this `ETAG`"},
+			&cli.IntFlag{Name: "part-streams", Value: 1, Usage: "send `N` parts of one file at the same time (1 to 64); each may have to be sent again after an interruption"},
+			transferProgressFlag())...)...),
+		Action: put,
+	}
+}
+
+func put(c *cli.Context) error {
+	if most := 64; c.Int("part-streams") < 1 || c.Int("part-streams") > most {
+		return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--part-streams: %d is not from 1 to %d", c.Int("part-streams"), most))
+	}
+	naming, err := newNaming(c)
+	if err != nil {
+		return err
+	}
+	v, err := openVerb(c, levels.Put)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	o, err := putOptions(c)
+	if err != nil {
+		return err
+	}
+	p := &putting{verb: v, options: o, json: c.Bool("json"), naming: naming}
+	switch {
+	case c.Bool("recursive"):
+		return p.tree(c)
+	case c.NArg() == 2, c.NArg() == 1 && naming.template != "":
+	default:
+		return usageOf(c)
+	}
+	name := c.Args().Get(0)
+	key, err := p.key(c.Args().Get(1), name)
+	if err != nil {
+		return err
+	}
+	return v.explainFailure(p.one(v.ctx, key, name))
+}
+
+// putOptions are what the flags say of the object.
+func putOptions(c *cli.Context) (transfer.PutOptions, error) {
+	o := transfer.PutOptions{
+		Headers: store.Headers{ContentType: c.String("content-type")},
+		Cond:    store.Cond{IfNoneMatch: c.Bool("if-none-match"), IfMatch: c.String("if-match")},
+	}
+	if o.Cond.IfNoneMatch && o.Cond.IfMatch != "" {
+		return o, cmdline.WithCode(cmdline.ExitUsage, errors.New("--if-none-match wants the key to be absent, --if-match to be there: give one of them"))
+	}
+	return o, nil
+}
+
+// putting is one run of put.
+type putting struct {
+	*verb
+	options transfer.PutOptions
+	json    bool
+	naming  *naming
+}
+
+// key is what a file is stored under: the KEY that is given, behind which a template's name stands.
+func (p *putting) key(given, file string) (string, error) {
+	name := given
+	if p.naming.template != "" {
+		made, err := p.naming.name(file)
+		if err != nil {
+			return "", err
+		}
+		name += made
+	}
+	return p.verb.key(p.naming.escape(name))
+}
+
+// one stores a file, or standard input, and prints its key.
+func (p *putting) one(ctx context.Context, key, file string) error {
+	var got transfer.Stored
+	var err error
+	if file == "-" {
+		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, p.options)
+	} else {
+		got, err = p.client.PutFile(ctx, key, file, p.options)
+	}
+	if err != nil {
+		return err
+	}
+	out := stored{Key: p.name(key)}
+	if p.json {
+		out.ETag, out.VersionID, out.ContentType, out.Size = got.ETag, got.VersionID, got.ContentType, &got.Size
+	}
+	return p.print(out)
+}
+
+// tree stores all files below a directory.
+func (p *putting) tree(c *cli.Context) error {
+	if c.NArg() < 1 || c.NArg() > 2 {
+		return usageOf(c)
+	}
+	n, err := parallelOf(c)
+	if err != nil {
+		return err
+	}
+	m, err := newMatcher(c)
+	if err != nil {
+		return err
+	}
+	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
+	t, err := each(p.verb, n, files(dir, m), func(rel string) string { return filepath.Join(dir, rel) }, func(ctx context.Context, rel string) error {
+		key, err := p.keyBelow(to, dir, rel)
+		if err != nil {
+			return err
+		}
+		return p.one(ctx, key, filepath.Join(dir, rel))
+	})
+	if err != nil {
+		return err
+	}
+	return t.result()
+}
+
+// keyBelow is that of a file of a tree: its names become key elements as the mount makes them.
+func (p *putting) keyBelow(to, dir, rel string) (string, error) {
+	elements := strings.Split(filepath.ToSlash(rel), "/")
+	for i, e := range elements {
+		u, err := levels.Unescape(e)
+		if err != nil {
+			return "", fmt.Errorf("the name %q can not be a key: %w", e, err)
+		}
+		elements[i] = u
+	}
+	if p.naming.template != "" {
+		above := strings.Join(append(slices.Clone(elements[:len(elements)-1]), ""), "/")
+		return p.key(to+above, filepath.Join(dir, rel))
+	}
+	return p.verb.key(p.naming.escape(to + strings.Join(elements, "/")))
+}
+
+// files are the regular files below a directory, by names relative to it.
+func files(dir string, m *matcher) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(dir, path)
+			if err != nil {
+				return err
+			}
+			if rel == "." {
+				return fmt.Errorf("%s: is no directory: leave -r out", dir)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if !m.match(filepath.ToSlash(rel)) {
+				return nil
+			}
+			if !info.Mode().IsRegular() {
+				_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: %s: is no regular file: left out\n", cmdline.Printable(path))
+				return nil
+			}
+			if !yield(rel, nil) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+		if err != nil {
+			yield("", err)
+		}
+	}
+}
