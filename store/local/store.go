@@ -14,14 +14,20 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
-func init() { store.Register("local", open) }
+// ProviderName is what the store is registered as.
+const ProviderName = "local"
 
-// Keys of store.Options.Extra that the provider "local" knows.
-const (
-	ExtraData = "data" // the data directory, required
-)
+func init() { store.Register(ProviderName, Provider) }
 
-func open(ctx context.Context, o store.Options) (store.Store, error) {
+// ExtraData is the key of [store.Options.Extra] with the data directory.
+const ExtraData = "data"
+
+// Provider makes the provider of the embedded server.
+func Provider() store.Provider {
+	return store.Pluggable(ProviderName, open, store.Setting{Name: ExtraData, Usage: "directory with the data; made on first use", Required: true})
+}
+
+func open(ctx context.Context, o store.Options) (*Store, error) {
 	return Open(ctx, Config{
 		Data: o.Extra[ExtraData], Bucket: o.Bucket,
 		MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
