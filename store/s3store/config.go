@@ -155,8 +155,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Prober = (*Store)(nil)
+	_ store.Store     = (*Store)(nil)
+	_ store.Prober    = (*Store)(nil)
+	_ store.Presigner = (*Store)(nil)
 )
 
 // New opens a bucket. It reads the AWS configuration files when
