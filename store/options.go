@@ -50,10 +50,10 @@ func (s Settings) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Strin
 // MarshalText implements [encoding.TextMarshaler], which encoding/json uses, too.
 func (s Settings) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// check compares settings with what a provider knows.
-func (s Settings) check(provider string, known []Setting) error {
-	names := make([]string, 0, len(known))
-	for _, k := range known {
+// Check says which settings the provider does not know, or lacks.
+func (d Description) Check(s Settings) error {
+	provider, names := d.Name, make([]string, 0, len(d.Settings))
+	for _, k := range d.Settings {
 		names = append(names, k.Name)
 		if k.Required && s[k.Name] == "" {
 			return fmt.Errorf("provider %q: setting %q is missing: set it under [provider.%s]", provider, k.Name, provider)

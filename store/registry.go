@@ -106,11 +106,8 @@ func (r *Registry) Open(ctx context.Context, name string, o Options) (Store, err
 	if err != nil {
 		return nil, err
 	}
-	var known []Setting
-	if c, ok := p.(Configurable); ok {
-		known = c.Settings()
-	}
-	if err := o.Extra.check(p.ProviderName(), known); err != nil {
+	d := describe(p)
+	if err := d.Check(o.Extra); err != nil {
 		return nil, err
 	}
 	if err := p.Configure(ctx, o); err != nil {
@@ -125,15 +122,35 @@ func (r *Registry) Providers() []Description {
 	defer r.mu.RUnlock()
 	all := []Description{}
 	for _, n := range r.names() {
-		e := r.known[n]
-		p := e.make()
-		d := Description{Name: n, Aliases: append([]string{}, e.aliases...), Category: p.Category(), Can: append([]string{}, Capabilities(p)...), Settings: []Setting{}}
-		if c, ok := p.(Configurable); ok {
-			d.Settings = append(d.Settings, c.Settings()...)
-		}
-		all = append(all, d)
+		all = append(all, r.known[n].describe())
 	}
 	return all
+}
+
+// Describe describes the provider of a name or alias.
+func (r *Registry) Describe(name string) (Description, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e := r.known[name]
+	if e == nil {
+		return Description{}, r.unknown(name)
+	}
+	return e.describe(), nil
+}
+
+func (e *registered) describe() Description {
+	d := describe(e.make())
+	d.Aliases = append(d.Aliases, e.aliases...)
+	return d
+}
+
+// describe says what a provider tells of itself. No list is nil: in JSON it is an empty one.
+func describe(p Provider) Description {
+	d := Description{Name: p.ProviderName(), Aliases: []string{}, Category: p.Category(), Can: append([]string{}, Capabilities(p)...), Settings: []Setting{}}
+	if c, ok := p.(Configurable); ok {
+		d.Settings = append(d.Settings, c.Settings()...)
+	}
+	return d
 }
 
 //nolint:gochecknoglobals // the registry is the point of Register, as in database/sql
@@ -157,3 +174,6 @@ func Open(ctx context.Context, provider string, o Options) (Store, error) {
 
 // Providers describes the registered providers, in the order of their names.
 func Providers() []Description { return providers.Providers() }
+
+// Describe describes the registered provider of a name or alias.
+func Describe(name string) (Description, error) { return providers.Describe(name) }

@@ -74,7 +74,8 @@ type Config struct {
 	Object  map[string]string
 	Objects []ObjectRule // [[objects]] of the file, in its order
 
-	Providers map[string]ProviderTable // [provider.NAME] of the file
+	Providers        map[string]ProviderTable // [provider.NAME] of the file
+	ProviderSettings ProviderSettings         // of the provider in use
 
 	// How it reports.
 	Notify    string
