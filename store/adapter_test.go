@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -322,5 +324,47 @@ func (r raced) Get(ctx context.Context, key string, g store.Range) (io.ReadClose
 	if _, err := r.conditional.Put(ctx, key, section("theirs"), store.Headers{}); err != nil {
 		return nil, o, err
 	}
+	return body, o, err
+}
+
+// TestLooseConditionsHoldHere: of the writers of one process that look at the same time one wins, also where the provider has no conditions; a
+// writer that waits for its turn ends with its context.
+func TestLooseConditionsHoldHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := whole(t, slow{newMinimal()})
+		ended, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		errs := make([]error, 8)
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() {
+				_, errs[i] = s.Put(t.Context(), "k", section("x"), store.Headers{}, store.Cond{IfNoneMatch: true})
+			})
+		}
+		synctest.Wait()
+		if _, err := s.Put(ended, "k", section("late"), store.Headers{}, store.Cond{}); !errors.Is(err, context.DeadlineExceeded) || store.Unanswered(err) {
+			t.Errorf("who waits too long: %v", err)
+		}
+		wg.Wait()
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, store.ErrChanged) {
+				t.Error(err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d of %d won", won, len(errs))
+		}
+	})
+}
+
+// slow takes a second from its look at an object to its answer.
+type slow struct{ *minimal }
+
+func (s slow) Get(ctx context.Context, key string, r store.Range) (io.ReadCloser, store.Object, error) {
+	body, o, err := s.minimal.Get(ctx, key, r)
+	time.Sleep(time.Second)
 	return body, o, err
 }
