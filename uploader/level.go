@@ -39,7 +39,7 @@ type level struct {
 	Level
 
 	state     levelState
-	noCond    bool // the server ignores conditions
+	noCond    bool // the server ignores conditions, or says that they are loose
 	err       error
 	nextProbe time.Time
 	probing   chan struct{} // closed when the probe under way ends
@@ -127,7 +127,7 @@ func (u *Uploader) sendProbe(ctx context.Context, l *level) (noCond bool, err er
 		if stored {
 			u.dropProbe(ctx, key)
 		}
-		return false, err
+		return u.limits.LooseCond, err
 	}
 	c := store.Cond{IfMatch: "0"}
 	if u.limits.LooseCond { // the store says itself that it has no conditions to rely on: the right alone is asked for

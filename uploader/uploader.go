@@ -98,7 +98,7 @@ func New(c Config) (*Uploader, error) {
 	u.ctx, u.cancel = context.WithCancel(context.Background())
 	u.crew = crew.New(u.ctx, &u.wg)
 	for _, l := range c.Levels {
-		u.levels = append(u.levels, &level{Level: l})
+		u.levels = append(u.levels, &level{Level: l, noCond: u.limits.LooseCond})
 	}
 	if c.Recovery != nil {
 		if err := u.replay(c.Recovery); err != nil {

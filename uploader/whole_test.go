@@ -63,3 +63,27 @@ func Test_5d_NoConditions_SaidByTheStore(t *testing.T) {
 		r.wantBucket(map[string]string{key("f.txt"): "theirs", key(ours): "ours"})
 	})
 }
+
+// Test_5d_NoConditions_WhereNothingMayBeRead: a store whose conditions are looks of its own is sent none where it could not look.
+func Test_5d_NoConditions_WhereNothingMayBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := store.WholeLimits()
+		limits.LooseCond = true
+		r := newRig(t, memstore.Config{Limits: limits}, func(c *uploader.Config) {
+			c.Levels = []uploader.Level{{Prefix: level, CanPut: true, CanList: true}}
+		})
+		defer r.stop()
+		check(t, r.u.Prove(t.Context(), level))
+		f, err := r.u.Open(t.Context(), key("f"), uploader.OpenOptions{Base: absent(), Truncate: true})
+		check(t, err)
+		r.writeAt(f, "x", 0)
+		r.close(f)
+		r.drain()
+		r.wantBucket(map[string]string{key("f"): "x"})
+		for _, q := range r.mem.Requests() {
+			if q.Cond.IfNoneMatch || q.Cond.IfMatch != "" {
+				t.Errorf("request %v with a condition", q)
+			}
+		}
+	})
+}
