@@ -73,6 +73,9 @@ lint: $(LINT) ## structure, style and correctness rules
 	$(LINT) run ./...
 	$(LINT) fmt --diff ./...
 	$(GO) mod tidy -diff
+	@for example in examples/*/; do \
+	  echo "$$example"; (cd $$example && $(LINT) run ./... && $(LINT) fmt --diff ./... && $(GO) mod tidy -diff) || exit 1; \
+	done
 
 fmt: $(LINT) ## format the sources
 	$(LINT) fmt ./...

@@ -150,7 +150,7 @@ type KeyError struct {
 type Limits struct {
 	MinPart   int64 // bytes, all parts but the last
 	MaxPart   int64 // bytes
-	MaxParts  int
+	MaxParts  int   // 1: an object is put whole, there are no multipart uploads
 	MaxPut    int64 // bytes in one Put
 	MaxCopy   int64 // bytes in one Copy; above: CopyPart
 	MaxObject int64 // bytes
@@ -161,6 +161,18 @@ type Limits struct {
 	NeedsSync  bool // what was acknowledged may be lost in a power loss before a Sync (see [Syncer])
 	EqualParts bool // all parts but the last must be of one size (Cloudflare R2)
 	NoParts    bool // Get knows no parts: Range.Part gives the whole object
+	LooseCond  bool // conditions of writes hold against the writers of this process alone: another one may get in between look and write
+}
+
+// Multipart reports whether objects can be uploaded in parts.
+func (l Limits) Multipart() bool { return l.MaxParts > 1 }
+
+// Whole is the most bytes, at most part (the wished size of a part), that are sent in one Put. Where there are no parts it is all that a Put takes.
+func (l Limits) Whole(part int64) int64 {
+	if !l.Multipart() {
+		return l.MaxPut
+	}
+	return min(part, l.MaxPut)
 }
 
 // S3Limits are those of Amazon S3.
@@ -170,4 +182,12 @@ func S3Limits() Limits {
 		MaxPut: 5 << 30, MaxCopy: 5 << 30, MaxObject: 50_000_000_000_000,
 		MaxKey: 1024, MaxDelete: 1000,
 	}
+}
+
+// WholeLimits are those of a store without multipart uploads that takes objects as large and keys as long as Amazon S3 does.
+func WholeLimits() Limits {
+	l := S3Limits()
+	l.MinPart, l.MaxPart, l.MaxParts, l.NoParts = 1, l.MaxObject, 1, true
+	l.MaxPut, l.MaxCopy = l.MaxObject, l.MaxObject
+	return l
 }

@@ -39,7 +39,7 @@ type level struct {
 	Level
 
 	state     levelState
-	noCond    bool // the server ignores conditions
+	noCond    bool // the server ignores conditions, or says that they are loose
 	err       error
 	nextProbe time.Time
 	probing   chan struct{} // closed when the probe under way ends
@@ -115,7 +115,7 @@ func (u *Uploader) probe(l *level) <-chan struct{} {
 }
 
 // sendProbe asks for the right to put: 404 and 412 grant it, 403 refuses, 200 says that the server
-// ignores conditions.
+// ignores conditions. Of a store whose conditions are loose (Limits.LooseCond) that is known before.
 //
 // Amazon S3 wants s3:GetObject beside s3:PutObject for a PUT with an ETag as its condition ("Enforce conditional writes on Amazon S3
 // buckets"), so that in a level without the right to read that request would be refused where writing is granted: there the store's
@@ -127,11 +127,14 @@ func (u *Uploader) sendProbe(ctx context.Context, l *level) (noCond bool, err er
 		if stored {
 			u.dropProbe(ctx, key)
 		}
-		return false, err
+		return u.limits.LooseCond, err
+	}
+	c := store.Cond{IfMatch: "0"}
+	if u.limits.LooseCond { // the store says itself that it has no conditions to rely on: the right alone is asked for
+		c = store.Cond{}
 	}
 	body := []byte("s3levelfs: may this level be written?\n")
-	_, err = u.store.Put(ctx, key, io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))),
-		u.probeHeaders(), store.Cond{IfMatch: "0"})
+	_, err = u.store.Put(ctx, key, io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))), u.probeHeaders(), c)
 	if err == nil {
 		u.dropProbe(ctx, key)
 		return true, nil

@@ -85,6 +85,9 @@ func New(c Config) (*Uploader, error) {
 	if c.Store == nil || c.Spool == nil {
 		return nil, errors.New("uploader: Config.Store and Config.Spool are required")
 	}
+	if l := c.Store.Limits(); !l.Multipart() {
+		c.PartSize = l.MaxPut // so that no file has more than one
+	}
 	u := &Uploader{
 		cfg: c, store: c.Store, spool: c.Spool, append: c.Spool.Append, log: c.Log, limits: c.Store.Limits(),
 		window: newWindow(c.Requests), wake: make(chan struct{}, 1), sync: make(chan struct{}, 1),
@@ -95,7 +98,7 @@ func New(c Config) (*Uploader, error) {
 	u.ctx, u.cancel = context.WithCancel(context.Background())
 	u.crew = crew.New(u.ctx, &u.wg)
 	for _, l := range c.Levels {
-		u.levels = append(u.levels, &level{Level: l})
+		u.levels = append(u.levels, &level{Level: l, noCond: u.limits.LooseCond})
 	}
 	if c.Recovery != nil {
 		if err := u.replay(c.Recovery); err != nil {

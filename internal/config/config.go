@@ -20,6 +20,7 @@ type Config struct {
 	Cognito         Cognito
 	Local           string
 	Provider        string
+	ProviderPlace   string // which of a provider's places is meant, where that is neither S3 nor the embedded one; see Owner
 	MaxAttempts     int
 	CustomerKeyFile string // of SSE-C
 	RequestPayer    bool
@@ -72,6 +73,9 @@ type Config struct {
 	// What objects that are created get, as package objectopts reads it, by the names of its options.
 	Object  map[string]string
 	Objects []ObjectRule // [[objects]] of the file, in its order
+
+	Providers        map[string]ProviderTable // [provider.NAME] of the file
+	ProviderSettings ProviderSettings         // of the provider in use
 
 	// How it reports.
 	Notify    string
@@ -163,7 +167,7 @@ func (o Option) String() string { return o.value.text() }
 // Default returns the settings before any source was read.
 func Default() *Config {
 	return &Config{
-		Object:       map[string]string{},
+		Object: map[string]string{}, Providers: map[string]ProviderTable{},
 		DefaultLevel: "public", MaxAttempts: 4, Checksums: "supported",
 		UID: -1, GID: -1, Umask: 0o022, Attrs: "auto",
 		PerUserMax: 16, PerUserIdle: 15 * time.Minute, PerUserDir: "/run/s3levelfs",
@@ -203,7 +207,7 @@ func (c *Config) storeOptions() []Option {
 		store("protected-prefix", optValue{&c.ProtectedPrefix}, "key prefix `P` of the protected level, verbatim, the identity id follows (default \"protected/\")"),
 		store("private-prefix", optValue{&c.PrivatePrefix}, "key prefix `P` of the private level, verbatim, the identity id follows (default \"private/\")"),
 		store("default-level", enumValue{&c.DefaultLevel, []string{"public", "protected", "private"}}, "`LEVEL` of commands without a mount where they are given none: public, protected or private"),
-		store("provider", stringValue{&c.Provider}, "storage provider `NAME`; default: local with --local, else s3"),
+		store("provider", stringValue{&c.Provider}, "storage provider `NAME`, such as s3, local or mem (s3levelfs providers lists them); default: local with --local, else s3"),
 		store("max-attempts", intValue{&c.MaxAttempts, 1, 20}, "attempts of one request, the first included (`N` from 1 to 20)"),
 		store("checksums", enumValue{&c.Checksums, []string{"supported", "required"}}, "`WHEN` checksums are sent: supported, or required for servers that refuse them"),
 		store("sse-c-key-file", stringValue{&c.CustomerKeyFile}, "`FILE` with the key that objects are encrypted with (SSE-C): 32 bytes, as they are or in base64 or hex; also to read, copy and change them"),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"strings"
 
@@ -86,6 +87,14 @@ func (l *Loaded) toml(table []Option, path string, text []byte) (layer, error) {
 			continue
 		}
 		origin := fmt.Sprintf("%s:%d", path, lineOf(string(text), name))
+		if table, ok := v.(map[string]any); ok && name == "provider" {
+			chosen, err := l.providerTables(table, path, string(text))
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(own, chosen)
+			continue
+		}
 		if name == "objects" {
 			if err := l.objectRules(v, objectNames(table), fmt.Sprintf("%s:%d", path, lineOfTable(string(text), name))); err != nil {
 				return nil, err

@@ -60,7 +60,7 @@ func orTemp(dir string) string {
 	return filepath.Join(os.TempDir(), dirName+"-"+strconv.Itoa(os.Getuid()))
 }
 
-// Owner names whose data a partition holds: endpoint, bucket, prefixes and
+// Owner names whose data a partition holds: endpoint (or another provider's place), bucket, prefixes and
 // identity. A spool is never replayed into another one.
 func (c *Config) Owner(identity string) string {
 	where := c.Endpoint
@@ -70,6 +70,9 @@ func (c *Config) Owner(identity string) string {
 			abs = c.Local
 		}
 		where = "local:" + abs
+	}
+	if c.ProviderPlace != "" {
+		where = c.ProviderPlace
 	}
 	prefix := func(s OptString, def string) string {
 		if s.Set {

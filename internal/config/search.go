@@ -23,7 +23,7 @@ func appFiles() []string {
 // directory. A file that happens to lie there must not redirect anybody: it counts only where nothing else names a
 // bucket, and only if it belongs to the user or to root.
 func (l *Loaded) search(s Sources, layers []layer) error {
-	if l.App != nil || s.Dir == "" || given(layers, "bucket") || given(layers, "local") {
+	if l.App != nil || s.Dir == "" || given(layers, "bucket") || given(layers, "local") || otherProvider(layers) {
 		return nil
 	}
 	path, info := find(s)

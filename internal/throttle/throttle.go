@@ -138,3 +138,8 @@ func Fit(rate int64, n int, size, least, slowest int64) (requests int, part int6
 	}
 	return int(min(max(most(part), 1), int64(n))), part
 }
+
+// FitWhole chooses the same for a store that takes objects whole, however large: as many requests, at most n, as each have the slowest rate.
+func FitWhole(rate int64, n int, slowest int64) (requests int) {
+	return int(min(max(max(rate, Least)/slowest, 1), int64(n)))
+}

@@ -119,3 +119,12 @@ func TestFit(t *testing.T) {
 		t.Errorf("a fast line: %d, %d", n, part)
 	}
 }
+
+// TestFitWhole: whatever the size of an object, each of the requests is as fast as the slowest that has time to end.
+func TestFitWhole(t *testing.T) {
+	for rate, want := range map[int64]int{1: 1, 64 << 10: 1, 127 << 10: 1, 1 << 20: 16, 1 << 40: 32} {
+		if got := throttle.FitWhole(rate, 32, 64<<10); got != want {
+			t.Errorf("%d bytes a second: %d requests, want %d", rate, got, want)
+		}
+	}
+}

@@ -36,12 +36,20 @@ func (c *Client) PutFile(ctx context.Context, key, name string, o PutOptions) (S
 		return Stored{}, err
 	}
 	defer src.close()
-	size := src.id.Size
+	return c.putSource(ctx, key, src, o)
+}
+
+// putSource is PutFile of a file that is open.
+func (c *Client) putSource(ctx context.Context, key string, src *source, o PutOptions) (Stored, error) {
+	name, size := src.name, src.id.Size
 	if most := uploader.Largest(c.limits); size > most {
 		return Stored{}, fmt.Errorf("%s: has %d bytes, more than the store's largest object of %d", name, size, most)
 	}
 	if size > c.single() {
 		return c.putParts(ctx, key, src, o)
+	}
+	if size > c.cfg.PartSize {
+		return c.putWhole(ctx, key, src, o)
 	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(src.part(store.Range{Len: size}), data); err != nil {
@@ -54,7 +62,7 @@ func (c *Client) PutFile(ctx context.Context, key, name string, o PutOptions) (S
 }
 
 // single is the largest size that is sent in one request.
-func (c *Client) single() int64 { return min(max(c.cfg.PartSize, c.limits.MinPart), c.limits.MaxPut) }
+func (c *Client) single() int64 { return c.limits.Whole(max(c.cfg.PartSize, c.limits.MinPart)) }
 
 // putBytes stores what is in memory, in one request.
 func (c *Client) putBytes(ctx context.Context, key string, data []byte, o PutOptions) (Stored, error) {

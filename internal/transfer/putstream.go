@@ -16,8 +16,12 @@ import (
 )
 
 // PutStream stores what a stream of unknown length gives; name is that of the stream, for errors. It can not go on after an
-// interruption: the bytes are gone. In memory there are Config.Ranges+1 parts at most.
+// interruption: the bytes are gone. In memory there are Config.Ranges+1 parts at most. Where a store takes objects whole the stream goes through a
+// file without a name first.
 func (c *Client) PutStream(ctx context.Context, key, name string, from io.Reader, o PutOptions) (Stored, error) {
+	if !c.limits.Multipart() {
+		return c.putHeld(ctx, key, name, from, o)
+	}
 	s := &stream{c: c, key: key, name: name, from: from, plan: uploader.NewPlan(c.limits, c.single(), -1)}
 	first, end, err := s.next(0)
 	if err != nil {

@@ -14,23 +14,35 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
-func init() { store.Register("local", open) }
+// ProviderName is what the store is registered as.
+const ProviderName = "local"
 
-// Keys of store.Options.Extra that the provider "local" knows.
-const (
-	ExtraData = "data" // the data directory, required
-)
+func init() { store.Register(ProviderName, Provider) }
 
-func open(ctx context.Context, o store.Options) (store.Store, error) {
+// ExtraData is the key of [store.Options.Extra] with the data directory.
+const ExtraData = "data"
+
+// Provider makes the provider of the embedded server.
+func Provider() store.Provider {
+	return store.Pluggable(ProviderName, open, store.Setting{Name: ExtraData, Usage: "directory with the data; made on first use", Required: true})
+}
+
+func open(ctx context.Context, o store.Options) (*Store, error) {
 	return Open(ctx, Config{
 		Data: o.Extra[ExtraData], Bucket: o.Bucket,
 		MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
 	})
 }
 
+// contract is what the server's client gives on: no presigned URLs, as those lead to this process alone.
+type contract interface {
+	store.Store
+	store.Prober
+}
+
 // Store is a bucket of an embedded server that lives as long as the store.
 type Store struct {
-	*s3store.Store
+	contract
 	server *Server
 	disk   *os.File // the bucket's directory: names the filesystem to sync
 
@@ -63,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("local store: %w", err), client.Close(), server.Close())
 	}
-	return &Store{Store: client, server: server, disk: disk}, nil
+	return &Store{contract: client, server: server, disk: disk}, nil
 }
 
 // Server is the server behind the store.
@@ -71,7 +83,7 @@ func (s *Store) Server() *Server { return s.server }
 
 // Limits are those of the server, whose writes are not on its disk before a Sync.
 func (s *Store) Limits() store.Limits {
-	l := s.Store.Limits()
+	l := s.contract.Limits()
 	l.NeedsSync = true
 	return l
 }
@@ -92,7 +104,7 @@ func (s *Store) Sync(ctx context.Context) error {
 // Close ends the server.
 func (s *Store) Close() error {
 	s.close.Do(func() {
-		s.err = errors.Join(s.Store.Close(), s.server.Close(), s.disk.Close())
+		s.err = errors.Join(s.contract.Close(), s.server.Close(), s.disk.Close())
 	})
 	return s.err
 }

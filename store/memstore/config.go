@@ -11,10 +11,11 @@ import (
 // empty bucket.
 const ProviderName = "mem"
 
-func init() {
-	store.Register(ProviderName, func(context.Context, store.Options) (store.Store, error) {
-		return New(Config{}), nil
-	})
+func init() { store.Register(ProviderName, Provider) }
+
+// Provider makes a provider whose bucket is empty when it is configured, and ends with the process.
+func Provider() store.Provider {
+	return store.Pluggable(ProviderName, func(context.Context, store.Options) (*Store, error) { return New(Config{}), nil })
 }
 
 // Config sets what a bucket allows. The zero value is Amazon S3 with all rights.

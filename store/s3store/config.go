@@ -108,11 +108,20 @@ func (c Config) Validate() error {
 	return nil
 }
 
-func init() { store.Register("s3", Open) }
+// ProviderName is what Amplify calls its own provider, and ProviderAlias what people type. Source: Amplify JavaScript v5, AWSS3Provider.
+const (
+	ProviderName  = "AWSS3"
+	ProviderAlias = "s3"
+)
+
+func init() { store.Register(ProviderName, Provider, ProviderAlias) }
+
+// Provider makes the provider of buckets of S3 and of what speaks like it.
+func Provider() store.Provider { return store.Pluggable(ProviderName, Open) }
 
 // Open opens a bucket with the credentials of o, else of the AWS default chain: the
-// provider "s3". It sends no request.
-func Open(ctx context.Context, o store.Options) (store.Store, error) {
+// provider AWSS3. It sends no request.
+func Open(ctx context.Context, o store.Options) (*Store, error) {
 	cfg := Config{
 		Bucket: o.Bucket, Region: o.Region, Endpoint: o.Endpoint, PathStyle: o.PathStyle,
 		Profile: o.Profile, MaxAttempts: o.MaxAttempts, Checksums: o.Checksums,
@@ -121,11 +130,7 @@ func Open(ctx context.Context, o store.Options) (store.Store, error) {
 	if o.Credentials != nil {
 		cfg.Credentials = handed(o.Credentials)
 	}
-	s, err := New(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return New(ctx, cfg)
 }
 
 // Store is one bucket.
@@ -150,8 +155,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Prober = (*Store)(nil)
+	_ store.Store     = (*Store)(nil)
+	_ store.Prober    = (*Store)(nil)
+	_ store.Presigner = (*Store)(nil)
 )
 
 // New opens a bucket. It reads the AWS configuration files when

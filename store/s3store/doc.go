@@ -1,5 +1,5 @@
 // Package s3store is the [store.Store] on Amazon S3 and the servers that speak
-// its protocol, by aws-sdk-go-v2. It registers the provider "s3".
+// its protocol, by aws-sdk-go-v2. It registers the provider AWSS3, also by the name s3.
 //
 // It owns the HTTP transport, signing, the retries of reads and the mapping of
 // answers to [*store.Error]. It does not own: splitting an object into parts,

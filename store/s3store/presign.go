@@ -82,6 +82,12 @@ func (s *Store) Presign(ctx context.Context, r PresignRequest) (Presigned, error
 	return Presigned{URL: req.URL, Method: req.Method, Headers: req.SignedHeader, Expires: now.Add(good), Capped: capped}, nil
 }
 
+// PresignGet implements [store.Presigner]: a URL for a GET of what is stored as it is stored.
+func (s *Store) PresignGet(ctx context.Context, key string, expires time.Duration) (string, error) {
+	p, err := s.Presign(ctx, PresignRequest{Key: key, Expires: expires})
+	return p.URL, err
+}
+
 // presign has the SDK make the URL, by its own steps: ours are for requests that are sent.
 func (s *Store) presign(ctx context.Context, r PresignRequest, good time.Duration, signer fixedSigner) (*v4.PresignedHTTPRequest, error) {
 	plain := s3.New(s.client.Options(), func(o *s3.Options) {

@@ -98,3 +98,24 @@ func TestPresignEndsWithTheCredentials(t *testing.T) {
 		}
 	})
 }
+
+// TestPresignGet: what a mount's attribute tells is a URL that is got without credentials, as everything it is asked by knows it.
+func TestPresignGet(t *testing.T) {
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) })
+	var s store.Presigner = open(t, f.URL)
+	got, err := s.PresignGet(t.Context(), "public/a b", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "/bucket/public/a b" || !strings.Contains(got, "X-Amz-Expires=60") {
+		t.Errorf("%s: %q, %v", got, body, err)
+	}
+	if _, err := s.PresignGet(t.Context(), "k", 0); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("for no time: %v", err)
+	}
+}

@@ -74,12 +74,26 @@ func (e *env) calls() []call {
 	}
 }
 
+// testNoMultipart asserts what a store that takes objects whole says to who tries parts all the same.
+func testNoMultipart(e *env) {
+	e.puts("source", "x")
+	for _, c := range e.calls() {
+		switch c.op {
+		case op.Create, op.UploadPart, op.CopyPart, op.Complete:
+			e.wantKind(c.op, c.run(e.Context(), e.key("k")), store.ErrInvalid)
+		}
+	}
+	e.wantAbsent("k")
+}
+
 // testErrors asserts the fields of errors of calls on what does not exist.
 func testErrors(e *env) {
 	e.puts("source", "x")
 	want := map[string]error{
 		op.Head: e.absent(), op.Get: e.absent(), op.Copy: e.absent(),
-		op.UploadPart: store.ErrNoUpload, op.CopyPart: store.ErrNoUpload, op.Complete: store.ErrNoUpload,
+	}
+	if e.s.Limits().Multipart() {
+		want[op.UploadPart], want[op.CopyPart], want[op.Complete] = store.ErrNoUpload, store.ErrNoUpload, store.ErrNoUpload
 	}
 	for _, c := range e.calls() {
 		kind, fails := want[c.op]
@@ -103,7 +117,7 @@ func testErrors(e *env) {
 		if se.Op != c.op || se.Key != key || se.Status != status {
 			e.Errorf("%s: op %q, key %q, status %d", c.op, se.Op, se.Key, se.Status)
 		}
-		if se.Code == "" || se.RequestID == "" {
+		if se.Code == "" || (se.RequestID == "") != e.f.NoRequestIDs {
 			e.Errorf("%s: code %q, request id %q", c.op, se.Code, se.RequestID)
 		}
 	}

@@ -19,8 +19,10 @@ import (
 func testLimits(e *env) {
 	l := e.s.Limits()
 	switch {
-	case l.MinPart < 1 || l.MaxPart < l.MinPart || l.MaxParts < 2:
+	case l.MinPart < 1 || l.MaxPart < l.MinPart || l.MaxParts < 1:
 		e.Errorf("parts: %+v", l)
+	case !l.Multipart() && (l.MaxPut < l.MaxObject || l.MaxCopy < l.MaxObject):
+		e.Errorf("objects are whole, but not all of them: %+v", l)
 	case l.MaxPut < 1 || l.MaxCopy < 1 || l.MaxObject < l.MaxPut:
 		e.Errorf("sizes: %+v", l)
 	case l.MaxKey < 1 || l.MaxDelete < 1:

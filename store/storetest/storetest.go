@@ -16,7 +16,8 @@ import (
 
 // Features tell where a server falls short of Amazon S3. The zero value is a
 // server that does everything. Whether Copy honours conditions on its target is
-// taken from Limits.CopyCond.
+// taken from Limits.CopyCond, and whether there are multipart uploads from
+// Limits.MaxParts.
 type Features struct {
 	// Prefix is where the suite may work, "" or ending in a slash: the store
 	// needs the rights to list, get, put and delete there, and no others.
@@ -51,6 +52,8 @@ type Features struct {
 	FineTimes bool
 	// RacyConditions: of concurrent Puts with IfNoneMatch more than one may win.
 	RacyConditions bool
+	// NoRequestIDs: errors have no request id. Source: providers that are no server.
+	NoRequestIDs bool
 	// NoSums: a checksum that is given with a body is not sent.
 	NoSums bool
 	// Unkept names fields of store.Headers that the server refuses or drops:
@@ -65,10 +68,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 	s := open(t)
 	root := f.Prefix + "storetest-" + rand.Text() + "/"
 	t.Cleanup(func() { empty(t, s, root) })
-	groups := []struct {
-		name string
-		run  func(*env)
-	}{
+	groups := []group{
 		{"Limits", testLimits},
 		{"RoundTrip", testRoundTrip},
 		{"GivenSums", testGivenSums},
@@ -104,11 +104,23 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 		{"Concurrent", testConcurrent},
 		{"ConcurrentConditions", testConcurrentConditions},
 	}
+	if !s.Limits().Multipart() {
+		groups = slices.DeleteFunc(groups, func(g group) bool {
+			return slices.Contains([]string{"GetOfParts", "CopyPart"}, g.name) || strings.HasPrefix(g.name, "Multipart")
+		})
+		groups = append(groups, group{"NoMultipart", testNoMultipart})
+	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			g.run(&env{T: t, s: s, f: f, prefix: root + g.name + "/"})
 		})
 	}
+}
+
+// group is a test of the suite.
+type group struct {
+	name string
+	run  func(*env)
 }
 
 // env is what one test works with.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -52,7 +53,7 @@ func configShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all := append(shownSettings(cfg, c.Bool("all")), shownApp(cfg)...)
+	all := slices.Concat(shownSettings(cfg, c.Bool("all")), shownProviders(cfg), shownApp(cfg))
 	if c.Bool("json") {
 		if all == nil {
 			all = []shown{}

@@ -72,8 +72,11 @@ func whoamiByKeys(c *cli.Context, cfg *config.Loaded) error {
 		return err
 	}
 	w := whoami{IdentityID: id.ID, Authenticated: id.Authenticated, Credentials: "AWS default chain"} //nolint:gosec // a name of where they come from
-	if cfg.Local != "" {
+	switch {
+	case cfg.Local != "":
 		w.Credentials = "embedded S3"
+	case cfg.ProviderPlace != "":
+		w.Credentials = "the provider's own"
 	}
 	return w.print(c)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/local"
-	_ "github.com/s3levelfs/s3levelfs/store/s3store" // registers the provider "s3"
+	_ "github.com/s3levelfs/s3levelfs/store/s3store" // registers the provider AWSS3
 )
 
 // Backend is a bucket and who we are in it.
@@ -131,19 +131,15 @@ func openProvider(ctx context.Context, cfg *config.Loaded, credentials store.Cre
 		}
 		return openLocal(ctx, local.Config{Data: cfg.Local, Bucket: cfg.Bucket, Log: log})
 	}
-	provider := cfg.Provider
-	if provider == "" {
-		provider = "s3"
-	}
 	key, err := customerKey(cfg.CustomerKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, provider, store.Options{
+	s, err := store.Open(ctx, cmdline.ProviderOf(cfg), store.Options{
 		CustomerKey: key, RequestPayer: cfg.RequestPayer, BucketOwner: cfg.BucketOwner,
 		Bucket: cfg.Bucket, Endpoint: cfg.Endpoint, Region: cfg.Region, PathStyle: cfg.PathStyle,
 		Profile: cfg.Profile, MaxAttempts: cfg.MaxAttempts, Checksums: cfg.Checksums,
-		Credentials: credentials,
+		Credentials: credentials, Extra: store.Settings(cfg.ProviderSettings),
 	})
 	if err != nil {
 		return nil, cmdline.WithCode(cmdline.ExitConfig, fmt.Errorf("bucket %s: %w", cfg.Bucket, err)) // no request was sent yet

@@ -49,7 +49,11 @@ func LoadConfig(c *cli.Context) (*config.Loaded, error) {
 			given[name] = flagText(c, name)
 		}
 	}
-	return config.Load(config.Sources{Flags: given, File: c.String("config"), Dir: searchDir(c)})
+	cfg, err := config.Load(config.Sources{Flags: given, File: c.String("config"), Dir: searchDir(c)})
+	if err != nil {
+		return nil, err
+	}
+	return cfg, settleProvider(cfg)
 }
 
 func flagText(c *cli.Context, name string) string {

@@ -58,6 +58,8 @@ func checkPerUser(cfg *config.Loaded) error {
 	case !backend.UsesCognito(cfg):
 		return cmdline.WithCode(cmdline.ExitConfig, errors.New("--per-user: each user needs an identity of the own: give the app's pools "+
 			"(--config FILE of the app, or --identity-pool-id, --user-pool-id and --client-id), and neither --local nor --identity-id"))
+	case len(cfg.ProviderSettings) > 0:
+		return usage("the provider %s has settings in %s, which users' mounts do not read: use another provider", cmdline.ProviderOf(cfg), cfg.File)
 	case cfg.Level != "":
 		return usage("--level %s would show one level alone: leave it out", cfg.Level)
 	case cfg.AllowOther:

@@ -31,8 +31,13 @@ func (s *session) uploaderConfig(recovery *spool.Recovery) uploader.Config {
 		Stamp:  vfs.Stamp,
 		Probe:  s.objects.Headers("", time.Now()),
 	}
-	if cfg.UploadLimit > 0 {
-		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, uploader.DefaultRequests, uploader.DefaultPartSize, max(s.backend.Store.Limits().MinPart, 1<<20), 64<<10)
+	const slowest = 64 << 10 // bytes a second that a request has time for
+	switch limits := s.backend.Store.Limits(); {
+	case cfg.UploadLimit == 0:
+	case limits.Multipart():
+		c.Requests, c.PartSize = throttle.Fit(cfg.UploadLimit, uploader.DefaultRequests, uploader.DefaultPartSize, max(limits.MinPart, 1<<20), slowest)
+	default:
+		c.Requests = throttle.FitWhole(cfg.UploadLimit, uploader.DefaultRequests, slowest)
 	}
 	for _, l := range s.backend.Policy.LevelPrefixes() {
 		c.Levels = append(c.Levels, uploader.Level{

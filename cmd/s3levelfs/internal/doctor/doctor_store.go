@@ -23,10 +23,14 @@ func checkStore(ctx context.Context, cfg *config.Loaded) []finding {
 		return nil // the embedded one is of this machine
 	}
 	found := []finding{}
-	if backend.UsesCognito(cfg) {
+	switch {
+	case backend.UsesCognito(cfg):
 		found = checkLogin(ctx, cfg)
-	} else {
+	case cfg.ProviderPlace == "":
 		found = append(found, checkCredentials(ctx, cfg.Profile))
+	}
+	if cfg.ProviderPlace != "" {
+		return append(found, checkBucket(ctx, cfg)) // what it needs besides the provider knows
 	}
 	if f, ok := checkClock(ctx, endpointURL(cfg)); ok {
 		found = append(found, f)

@@ -11,11 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
-	"github.com/s3levelfs/s3levelfs/internal/telemetry"
-	"github.com/s3levelfs/s3levelfs/internal/throttle"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
-	"github.com/s3levelfs/s3levelfs/store/local"
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
@@ -67,7 +64,7 @@ func presign(c *cli.Context) error {
 	if r.Key, err = v.oneKey(c); err != nil {
 		return err
 	}
-	s, err := bucketOf(v.backend.Store)
+	s, err := linkerOf(v.backend.Store)
 	if err != nil {
 		return err
 	}
@@ -129,22 +126,4 @@ func presignRequest(c *cli.Context) (r s3store.PresignRequest, err error) {
 		return r, cmdline.WithCode(cmdline.ExitUsage, errors.New("--download-name and --response-… are of downloads: leave them or --method put out"))
 	}
 	return r, nil
-}
-
-// bucketOf finds the S3 bucket below what decorates it.
-func bucketOf(s store.Store) (*s3store.Store, error) {
-	for {
-		switch w := s.(type) {
-		case *telemetry.Requests:
-			s = w.Store
-		case *throttle.Store:
-			s = w.Store
-		case *s3store.Store:
-			return w, nil
-		case *local.Store:
-			return nil, cmdline.WithCode(cmdline.ExitConfig, errors.New("--local: its server is reached by this process alone, no URL leads to it: run `s3levelfs local` and give its --endpoint"))
-		default:
-			return nil, cmdline.WithCode(cmdline.ExitConfig, errors.New("this --provider has no presigned URLs: url works with buckets of S3"))
-		}
-	}
 }
