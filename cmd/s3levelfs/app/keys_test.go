@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,6 +17,12 @@ import (
 // command runs the program against a store that has any key.
 func command(t *testing.T, mem *memstore.Store) func(args ...string) (string, int) {
 	t.Helper()
+	return commandTo(t, mem, os.Stderr)
+}
+
+// commandTo is command with another standard error.
+func commandTo(t *testing.T, mem *memstore.Store, stderr io.Writer) func(args ...string) (string, int) {
+	t.Helper()
 	server := httptest.NewServer(memhttp.Handler("bucket", mem))
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
@@ -28,7 +35,7 @@ func command(t *testing.T, mem *memstore.Store) func(args ...string) (string, in
 	return func(args ...string) (string, int) {
 		var out bytes.Buffer
 		app := newApp()
-		app.Writer = &out
+		app.Writer, app.ErrWriter = &out, stderr
 		err := app.RunContext(t.Context(), cmdline.Permute(app, append([]string{"s3levelfs"}, args...)))
 		if err != nil {
 			return err.Error(), cmdline.ExitCode(err)

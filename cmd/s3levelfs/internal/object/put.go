@@ -25,7 +25,8 @@ type stored struct {
 	ETag        string `json:"eTag,omitempty"`
 	VersionID   string `json:"versionId,omitempty"`
 	ContentType string `json:"contentType,omitempty"`
-	Size        *int64 `json:"size,omitempty"` // bytes
+	Size        *int64 `json:"size,omitempty"`      // bytes
+	Unchanged   bool   `json:"unchanged,omitempty"` // it was there already, and nothing was sent
 }
 
 func putCommand() *cli.Command {
@@ -38,7 +39,7 @@ func putCommand() *cli.Command {
 			"--part-streams. What is known of such uploads is kept below the user's state directory, in puts/. Standard input (-) can have any\n" +
 			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73).\n" + keysHelp + "\n" +
 			"With -r each file below DIR becomes an object below FOLDER (default: the level itself), one {\"key\": …} a line. Symbolic links to\n" +
-			"files are followed, those to directories and special files are left out and named.",
+			"files are followed, those to directories and special files are left out and named. " + sameHelp("sent"),
 		Flags: levelFlags(append(manyFlags(), append(nameFlags(),
 			&cli.StringFlag{Name: "content-type", Usage: "the object's Content-Type; default: by the key's extension, then by the first bytes"},
 			&cli.BoolFlag{Name: "if-none-match", Aliases: []string{"prevent-overwrite"}, Usage: "refuse when the key exists, with exit code 73 (Amplify's preventOverwrite)"},
@@ -100,6 +101,7 @@ type putting struct {
 	options transfer.PutOptions
 	json    bool
 	naming  *naming
+	compare bool // with what is there: what is the same is not sent
 }
 
 // key is what a file is stored under: the KEY that is given, behind which a template's name stands.
@@ -117,11 +119,17 @@ func (p *putting) key(given, file string) (string, error) {
 
 // one stores a file, or standard input, and prints its key.
 func (p *putting) one(ctx context.Context, key, file string) error {
-	var got transfer.Stored
-	var err error
-	if file == "-" {
+	var (
+		got  transfer.Stored
+		same bool
+		err  error
+	)
+	switch {
+	case file == "-":
 		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, p.options)
-	} else {
+	case p.compare:
+		got, same, err = p.client.PutChanged(ctx, key, file, p.options)
+	default:
 		got, err = p.client.PutFile(ctx, key, file, p.options)
 	}
 	if err != nil {
@@ -129,7 +137,7 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 	}
 	out := stored{Key: p.name(key)}
 	if p.json {
-		out.ETag, out.VersionID, out.ContentType, out.Size = got.ETag, got.VersionID, got.ContentType, &got.Size
+		out.ETag, out.VersionID, out.ContentType, out.Size, out.Unchanged = got.ETag, got.VersionID, got.ContentType, &got.Size, same
 	}
 	return p.print(out)
 }
@@ -148,6 +156,7 @@ func (p *putting) tree(c *cli.Context) error {
 		return err
 	}
 	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
+	p.compare = p.comparable(p.ctx, to)
 	t, err := each(p.verb, n, files(dir, m), func(rel string) string { return filepath.Join(dir, rel) }, func(ctx context.Context, rel string) error {
 		key, err := p.keyBelow(to, dir, rel)
 		if err != nil {
@@ -159,6 +168,20 @@ func (p *putting) tree(c *cli.Context) error {
 		return err
 	}
 	return t.result()
+}
+
+// comparable tells whether there may be something to compare files with. Of a folder in which there is nothing no object needs to be asked for.
+func (p *putting) comparable(ctx context.Context, folder string) bool {
+	if !p.grants.Has(levels.Get) {
+		return false
+	}
+	if !p.grants.Has(levels.List) {
+		return true
+	}
+	for page, err := range p.backend.Store.List(ctx, p.prefix+folder, store.ListOptions{PageSize: 1}) {
+		return err != nil || len(page.Objects) > 0
+	}
+	return false
 }
 
 // keyBelow is that of a file of a tree: its names become key elements as the mount makes them.

@@ -93,10 +93,15 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	v.ends = append(v.ends, end)
 	v.client = transfer.New(v.backend.Store, transfer.Config{
 		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), Progress: show,
-		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)),
+		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
 	})
 	ok = true
 	return v, nil
+}
+
+// noticeTo says what a command goes on without.
+func noticeTo(w io.Writer) func(string) {
+	return func(text string) { _, _ = fmt.Fprintln(w, "s3levelfs: "+cmdline.Printable(text)) }
 }
 
 // close ends what openVerb has begun, the last thing first.
