@@ -23,7 +23,12 @@ func command(t *testing.T, mem *memstore.Store) func(args ...string) (string, in
 // commandTo is command with another standard error.
 func commandTo(t *testing.T, mem *memstore.Store, stderr io.Writer) func(args ...string) (string, int) {
 	t.Helper()
-	server := httptest.NewServer(memhttp.Handler("bucket", mem))
+	return commandAt(t, httptest.NewServer(memhttp.Handler("bucket", mem)), stderr)
+}
+
+// commandAt is command at a server.
+func commandAt(t *testing.T, server *httptest.Server, stderr io.Writer) func(args ...string) (string, int) {
+	t.Helper()
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"HOME": t.TempDir(), "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
