@@ -12,8 +12,12 @@ import (
 
 // GroupFlags makes flags of the option table's groups, and the one that names the file of all.
 func GroupFlags(groups ...config.Group) []cli.Flag {
-	flags := tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
-	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or the file of an Amplify app (see `s3levelfs config -h`)", Category: "store options"})
+	return append(TableFlags(groups...), &cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or the file of an Amplify app (see `s3levelfs config -h`)", Category: "store options"})
+}
+
+// TableFlags makes flags of the option table's groups alone.
+func TableFlags(groups ...config.Group) []cli.Flag {
+	return tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
 }
 
 // NamedFlags makes flags of single options.

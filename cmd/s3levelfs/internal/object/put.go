@@ -10,10 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/backend"
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -37,15 +41,15 @@ func putCommand() *cli.Command {
 		Description: "The object is there whole or not at all: nothing is stored of a file that changes while it is sent. A file of more than\n" +
 			"8 MiB goes in parts; after an interruption (Ctrl-C, kill -9) the same put goes on, and sends at most one part again for each of\n" +
 			"--part-streams. What is known of such uploads is kept below the user's state directory, in puts/. Standard input (-) can have any\n" +
-			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73).\n" + keysHelp + "\n" +
+			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73). The\n" +
+			"object options give it headers, as they do in a mount, and so do the [[objects]] of the TOML file.\n" + keysHelp + "\n" +
 			"With -r each file below DIR becomes an object below FOLDER (default: the level itself), one {\"key\": …} a line. Symbolic links to\n" +
 			"files are followed, those to directories and special files are left out and named. " + sameHelp("sent"),
-		Flags: levelFlags(append(manyFlags(), append(nameFlags(),
-			&cli.StringFlag{Name: "content-type", Usage: "the object's Content-Type; default: by the key's extension, then by the first bytes"},
+		Flags: append(levelFlags(append(manyFlags(), append(nameFlags(),
 			&cli.BoolFlag{Name: "if-none-match", Aliases: []string{"prevent-overwrite"}, Usage: "refuse when the key exists, with exit code 73 (Amplify's preventOverwrite)"},
 			&cli.StringFlag{Name: "if-match", Usage: "replace only the version with this `ETAG`"},
 			&cli.IntFlag{Name: "part-streams", Value: 1, Usage: "send `N` parts of one file at the same time (1 to 64); each may have to be sent again after an interruption"},
-			transferProgressFlag())...)...),
+			transferProgressFlag())...)...), cmdline.TableFlags(config.GroupObject)...),
 		Action: put,
 	}
 }
@@ -63,11 +67,13 @@ func put(c *cli.Context) error {
 		return err
 	}
 	defer v.close()
-	o, err := putOptions(c)
-	if err != nil {
+	p := &putting{verb: v, json: c.Bool("json"), naming: naming}
+	if p.cond, err = putCond(c); err != nil {
 		return err
 	}
-	p := &putting{verb: v, options: o, json: c.Bool("json"), naming: naming}
+	if p.rules, err = backend.ObjectRules(v.settings); err != nil {
+		return err
+	}
 	switch {
 	case c.Bool("recursive"):
 		return p.tree(c)
@@ -83,22 +89,20 @@ func put(c *cli.Context) error {
 	return v.explainFailure(p.one(v.ctx, key, name))
 }
 
-// putOptions are what the flags say of the object.
-func putOptions(c *cli.Context) (transfer.PutOptions, error) {
-	o := transfer.PutOptions{
-		Headers: store.Headers{ContentType: c.String("content-type")},
-		Cond:    store.Cond{IfNoneMatch: c.Bool("if-none-match"), IfMatch: c.String("if-match")},
+// putCond is what the flags demand of what is there.
+func putCond(c *cli.Context) (store.Cond, error) {
+	cond := store.Cond{IfNoneMatch: c.Bool("if-none-match"), IfMatch: c.String("if-match")}
+	if cond.IfNoneMatch && cond.IfMatch != "" {
+		return cond, cmdline.WithCode(cmdline.ExitUsage, errors.New("--if-none-match wants the key to be absent, --if-match to be there: give one of them"))
 	}
-	if o.Cond.IfNoneMatch && o.Cond.IfMatch != "" {
-		return o, cmdline.WithCode(cmdline.ExitUsage, errors.New("--if-none-match wants the key to be absent, --if-match to be there: give one of them"))
-	}
-	return o, nil
+	return cond, nil
 }
 
 // putting is one run of put.
 type putting struct {
 	*verb
-	options transfer.PutOptions
+	cond    store.Cond
+	rules   *objectopts.Rules // of the objects' headers
 	json    bool
 	naming  *naming
 	compare bool // with what is there: what is the same is not sent
@@ -124,13 +128,14 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 		same bool
 		err  error
 	)
+	options := transfer.PutOptions{Headers: p.rules.Headers(key, time.Now()), Cond: p.cond}
 	switch {
 	case file == "-":
-		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, p.options)
+		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, options)
 	case p.compare:
-		got, same, err = p.client.PutChanged(ctx, key, file, p.options)
+		got, same, err = p.client.PutChanged(ctx, key, file, options)
 	default:
-		got, err = p.client.PutFile(ctx, key, file, p.options)
+		got, err = p.client.PutFile(ctx, key, file, options)
 	}
 	if err != nil {
 		return err

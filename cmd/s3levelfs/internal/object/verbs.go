@@ -32,6 +32,8 @@ type verb struct {
 	client  *transfer.Client
 	ends    []func()
 
+	settings *config.Loaded
+
 	mu  sync.Mutex // of out
 	out io.Writer
 }
@@ -59,7 +61,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 			return nil, cmdline.WithCode(cmdline.ExitConfig, fmt.Errorf("--local: there is no data: %w", err))
 		}
 	}
-	v := &verb{out: c.App.Writer}
+	v := &verb{out: c.App.Writer, settings: cfg}
 	ok := false
 	defer func() {
 		if !ok {
