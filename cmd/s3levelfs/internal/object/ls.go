@@ -50,7 +50,7 @@ func ls(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := openVerb(c, levels.None)
+	v, err := openVerb(c, levels.List)
 	if err != nil {
 		return err
 	}
