@@ -16,7 +16,7 @@ import (
 // can not be compared so, and whatever a condition is on, is sent.
 func (c *Client) PutChanged(ctx context.Context, key, name string, o PutOptions) (got Stored, same bool, err error) {
 	if o.Cond == (store.Cond{}) {
-		if got, same, err = c.stored(ctx, key, name, o.Headers); same || err != nil {
+		if got, same, err = c.stored(ctx, key, name, o); same || err != nil {
 			return got, same, err
 		}
 	}
@@ -25,7 +25,7 @@ func (c *Client) PutChanged(ctx context.Context, key, name string, o PutOptions)
 }
 
 // stored tells whether a put of a file would change nothing.
-func (c *Client) stored(ctx context.Context, key, name string, h store.Headers) (got Stored, same bool, err error) {
+func (c *Client) stored(ctx context.Context, key, name string, o PutOptions) (got Stored, same bool, err error) {
 	src, err := openSource(name)
 	if err != nil {
 		return got, false, err
@@ -37,7 +37,7 @@ func (c *Client) stored(ctx context.Context, key, name string, h store.Headers) 
 		return got, false, nil
 	case err != nil:
 		return got, false, err
-	case now.Size != src.id.Size, now.Headers == nil, !has(*now.Headers, h):
+	case now.Size != src.id.Size, now.Headers == nil, !has(*now.Headers, o):
 		return got, false, nil
 	}
 	if same, err = c.equal(ctx, now, src); err == nil && same {
@@ -51,7 +51,11 @@ func (c *Client) stored(ctx context.Context, key, name string, h store.Headers) 
 }
 
 // has tells whether an object's headers are what is asked for: what is not asked for does not count. Nobody can tell an ACL.
-func has(have, asked store.Headers) bool {
+func has(have store.Headers, o PutOptions) bool {
+	asked := o.Headers
+	if o.ExpiresFloats && have.Expires != "" {
+		asked.Expires = ""
+	}
 	if asked.ACL != "" || asked.BucketKey && !have.BucketKey {
 		return false
 	}

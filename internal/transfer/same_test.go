@@ -114,6 +114,31 @@ func TestPutChangedHeaders(t *testing.T) {
 	}
 }
 
+// TestExpiryThatCountsFromNow: a later one is no other put: what is there is not sent again, and what was interrupted goes on.
+func TestExpiryThatCountsFromNow(t *testing.T) {
+	const parts = 4
+	for _, floats := range []bool{true, false} {
+		mem, state, path := small(), t.TempDir(), file(t, noise(parts*partSize))
+		at := func(expires string) transfer.PutOptions {
+			return transfer.PutOptions{Headers: store.Headers{Expires: expires}, ExpiresFloats: floats}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		f := faultstore.New(mem, faultstore.Rule{Op: op.UploadPart, Nth: 3, Fault: faultstore.Do("interrupt", cancel)})
+		if _, err := client(f, state).PutFile(ctx, "k", path, at("Tue, 01 Jan 2030 00:00:00 GMT")); err == nil {
+			t.Fatal("not interrupted")
+		}
+		for _, later := range []string{"Tue, 01 Jan 2030 00:00:09 GMT", "Tue, 01 Jan 2030 00:00:18 GMT"} {
+			if _, _, err := client(mem, state).PutChanged(t.Context(), "k", path, at(later)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[bool]int{true: 1, false: 3}[floats]
+		if n := mem.Counts()[op.Create]; n != want {
+			t.Errorf("counts from now: %v: %d uploads begun, want %d", floats, n, want)
+		}
+	}
+}
+
 // TestPutChangedAsksOnlyWhatItMay: without the right to look all is sent; a store that does not answer is an error; a condition is the put's own.
 func TestPutChangedAsksOnlyWhatItMay(t *testing.T) {
 	mem := small()

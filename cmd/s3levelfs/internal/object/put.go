@@ -128,7 +128,9 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 		same bool
 		err  error
 	)
-	options := transfer.PutOptions{Headers: p.rules.Headers(key, time.Now()), Cond: p.cond}
+	now := time.Now()
+	options := transfer.PutOptions{Headers: p.rules.Headers(key, now), Cond: p.cond}
+	options.ExpiresFloats = options.Headers.Expires != p.rules.Headers(key, now.Add(time.Hour)).Expires
 	switch {
 	case file == "-":
 		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, options)
