@@ -74,30 +74,30 @@ func newApp() *cli.App {
 		},
 	}
 	app.Commands = append(app.Commands, object.StorageCommands()...)
-	prepare(app.Commands, "")
+	prepare(app.Commands, "", pages())
 	return app
 }
 
 // prepare gives commands, and those below them, what all have.
-func prepare(commands []*cli.Command, above string) {
+func prepare(commands []*cli.Command, above string, all manual) {
 	for _, cmd := range commands {
 		name := above + cmd.Name
 		cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("%w: see `s3levelfs %s -h`", err, name))
 		}
 		sayDefaults(cmd.Flags)
-		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + sections(name, cmd) + settingsHelp
+		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + all.sections(name, cmd) + settingsHelp
 		if len(cmd.Subcommands) == 0 {
 			continue
 		}
-		cmd.CustomHelpTemplate = cli.SubcommandHelpTemplate + sections(name, cmd) + settingsHelp
+		cmd.CustomHelpTemplate = cli.SubcommandHelpTemplate + all.sections(name, cmd) + settingsHelp
 		cmd.Action = func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("no command %q: see `s3levelfs %s -h`", name+" "+c.Args().First(), name))
 			}
 			return cli.ShowSubcommandHelp(c)
 		}
-		prepare(cmd.Subcommands, name+" ")
+		prepare(cmd.Subcommands, name+" ", all)
 	}
 }
 

@@ -73,7 +73,7 @@ func forMan(commands []*cli.Command, above string) {
 		if len(more) > 0 {
 			text.WriteString("\nTakes besides, see there: " + strings.Join(more, ", ") + "\n")
 		}
-		text.WriteString(sections(name, cmd))
+		text.WriteString(pages().sections(name, cmd))
 		cmd.UsageText = text.String()
 		cmd.Flags = escaped(cmd.Flags)
 		if cmd.Name == "vault" {

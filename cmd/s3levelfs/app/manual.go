@@ -17,15 +17,18 @@ type page struct {
 	examples []string
 }
 
+// manual are pages by the names of commands.
+type manual map[string]page
+
 // pages are those of all commands that are not groups of others, by their names. The commands of the vault have those of the same
 // commands without it. A command without a page fails the tests.
-func pages() map[string]page {
+func pages() manual {
 	const (
 		found, away, exists = cmdline.ExitFound, cmdline.ExitUnavailable, cmdline.ExitExists
 		unsent, may, set    = cmdline.ExitUnsent, cmdline.ExitPermission, cmdline.ExitConfig
 	)
 	object, put := []int{away, may, set}, []int{away, exists, may, set}
-	return map[string]page{
+	return manual{
 		"mount":         {[]int{away, unsent, may, set}, []string{"s3levelfs mount --local ~/data ~/cloud"}},
 		"umount":        {[]int{unsent}, []string{"s3levelfs umount ~/cloud", "s3levelfs umount --timeout 30s ~/cloud"}},
 		"sync":          {[]int{unsent}, []string{"s3levelfs sync", "s3levelfs sync --timeout 5m ~/cloud/private/report.odt"}},
@@ -76,11 +79,11 @@ func pages() map[string]page {
 }
 
 // pageOf is the page of a command; of a group the first example of each of its commands.
-func pageOf(name string, cmd *cli.Command) page {
+func (all manual) pageOf(name string, cmd *cli.Command) page {
 	inVault := strings.HasPrefix(name, "vault ")
-	p := pages()[strings.TrimPrefix(name, "vault ")]
+	p := all[strings.TrimPrefix(name, "vault ")]
 	for _, sub := range cmd.Subcommands {
-		if of := pageOf(name+" "+sub.Name, sub); len(of.examples) > 0 {
+		if of := all.pageOf(name+" "+sub.Name, sub); len(of.examples) > 0 {
 			p.examples = append(p.examples, of.examples[0])
 		}
 	}
@@ -105,27 +108,20 @@ func units() [][2]string {
 	}
 }
 
-var placeholder = regexp.MustCompile("`([^`]+)`")
-
 // sections are the end of a command's help: what its values are, examples and exit codes.
-func sections(name string, cmd *cli.Command) string {
+func (all manual) sections(name string, cmd *cli.Command) string {
 	var b strings.Builder
-	kinds := map[string]bool{}
-	for _, f := range cmd.VisibleFlags() {
-		if d, ok := f.(cli.DocGenerationFlag); ok && d.TakesValue() {
-			for _, m := range placeholder.FindAllStringSubmatch(d.GetUsage(), -1) {
-				kinds[m[1]] = true
-			}
-		}
-	}
 	heading := "\nVALUES:\n"
 	for _, u := range units() {
-		if kinds[u[0]] {
+		if slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool {
+			d, ok := f.(cli.DocGenerationFlag)
+			return ok && d.TakesValue() && strings.Contains(d.GetUsage(), "`"+u[0]+"`")
+		}) {
 			fmt.Fprintf(&b, "%s   %-5s %s\n", heading, u[0], u[1])
 			heading = ""
 		}
 	}
-	p := pageOf(name, cmd)
+	p := all.pageOf(name, cmd)
 	if len(p.examples) > 0 {
 		b.WriteString("\nEXAMPLES:\n")
 		for _, e := range p.examples {

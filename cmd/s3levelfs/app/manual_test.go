@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 )
+
+// placeholder finds the names of values in the text of an option.
+var placeholder = regexp.MustCompile("`([^`]+)`")
 
 // walk visits all commands that the help shows, by their names.
 func walk(commands []*cli.Command, above string, visit func(name string, cmd *cli.Command)) {
@@ -55,7 +59,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 		if cmd.Usage == "" || section(help, "EXAMPLES") == "" {
 			t.Errorf("%s: usage %q, examples %q", name, cmd.Usage, section(help, "EXAMPLES"))
 		}
-		for _, code := range append([]int{cmdline.ExitOK, cmdline.ExitOther, cmdline.ExitUsage}, pageOf(name, cmd).codes...) {
+		for _, code := range append([]int{cmdline.ExitOK, cmdline.ExitOther, cmdline.ExitUsage}, pages().pageOf(name, cmd).codes...) {
 			if line := fmt.Sprintf("   %2d  %s", code, cmdline.ExitText(code)); cmdline.ExitText(code) == "" || !strings.Contains(section(help, "EXIT CODES"), line) {
 				t.Errorf("%s: exit code %d is not told", name, code)
 			}
@@ -105,7 +109,7 @@ func problemsOf(f cli.DocGenerationFlag, help string) (bad []string) {
 func TestExamplesAreRight(t *testing.T) {
 	seen := 0
 	walk(newApp().Commands, "", func(name string, cmd *cli.Command) {
-		lines := slices.Clone(pageOf(name, cmd).examples)
+		lines := slices.Clone(pages().pageOf(name, cmd).examples)
 		for line := range strings.SplitSeq(cmd.Description, "\n") {
 			if strings.HasPrefix(line, "   s3levelfs ") {
 				lines = append(lines, strings.TrimSpace(line))
