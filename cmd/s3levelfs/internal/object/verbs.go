@@ -32,10 +32,10 @@ type verb struct {
 	client  *transfer.Client
 	ends    []func()
 
-	settings *config.Loaded
-
 	mu  sync.Mutex // of out
 	out io.Writer
+
+	settings *config.Loaded
 }
 
 // keysHelp is what the help of all of them says of keys.
@@ -61,7 +61,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 			return nil, cmdline.WithCode(cmdline.ExitConfig, fmt.Errorf("--local: there is no data: %w", err))
 		}
 	}
-	v := &verb{out: c.App.Writer, settings: cfg}
+	v := &verb{out: c.App.Writer}
 	ok := false
 	defer func() {
 		if !ok {
@@ -97,7 +97,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), Progress: show,
 		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
 	})
-	ok = true
+	v.settings, ok = cfg, true
 	return v, nil
 }
 
