@@ -15,7 +15,7 @@ PREFIX      ?= /usr/local
 SOURCES     := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 
 # Programs that tests run, and the Debian packages that hold them.
-TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr node:nodejs npm:npm
+TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr node:nodejs npm:npm zsh:zsh fish:fish man:man-db
 
 # The real Amplify clients. A directory with a dot is none of Go's, whatever the packages hold.
 AMPLIFY := $(BIN)/.amplify
@@ -31,7 +31,7 @@ define install-packages
 	fi
 endef
 
-.PHONY: help demo build install lint fmt test ci race fuzz bench bench-peers soak clean deps test-deps test-amplify
+.PHONY: help demo build install docs lint fmt test ci race fuzz bench bench-peers soak clean deps test-deps test-amplify
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,8 +62,16 @@ $(BIN)/s3levelfs: $(SOURCES)
 demo: deps build ## build, mount on the embedded S3, show the levels
 	@bash tests/demo.sh $(BIN)/s3levelfs
 
-install: build ## install into $(PREFIX)/bin
+install: build ## install into $(PREFIX): the program, its manual page and its completions
 	install -D -m 0755 $(BIN)/s3levelfs $(DESTDIR)$(PREFIX)/bin/s3levelfs
+	install -D -m 0644 docs/s3levelfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/s3levelfs.1
+	install -D -m 0644 cmd/s3levelfs/app/completion/s3levelfs.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/s3levelfs
+	install -D -m 0644 cmd/s3levelfs/app/completion/s3levelfs.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_s3levelfs
+	install -D -m 0644 cmd/s3levelfs/app/completion/s3levelfs.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/s3levelfs.fish
+
+docs: ## write the documents that are made of tables: the manual page, docs/AMPLIFY.md
+	$(GO) run ./cmd/s3levelfs man >$(CURDIR)/docs/.new && mv $(CURDIR)/docs/.new $(CURDIR)/docs/s3levelfs.1
+	$(GO) run ./tests/docs/amplify >$(CURDIR)/docs/.new && mv $(CURDIR)/docs/.new $(CURDIR)/docs/AMPLIFY.md
 
 $(LINT):
 	@mkdir -p $(BIN)

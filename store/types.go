@@ -63,6 +63,9 @@ type Object struct {
 
 	// TagsUntold: the object has tags, and Headers do not say which, as an answer to Get does not.
 	TagsUntold bool
+	// TagsHidden: the object has tags, and the caller may not read them: who writes it again leaves them out. Only Head says so, and only of
+	// a server that counts tags for who may not read them.
+	TagsHidden bool
 
 	// Checksum is a base64 full-object checksum with its algorithm in front
 	// ("CRC32:…", "SHA256:…", "CRC64NVME:…"), "" when the server offers none.

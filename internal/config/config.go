@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 )
 
@@ -156,6 +157,15 @@ func (o Option) Env() string { return "S3LEVELFS_" + envName(o.Name) }
 func (o Option) Bool() bool {
 	_, ok := o.value.(boolValue)
 	return ok
+}
+
+// Choices are the values that an option has, of one that has only so many; else nil.
+func (o Option) Choices() []string {
+	v, ok := o.value.(enumValue)
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.values), func(s string) bool { return s == "" })
 }
 
 // Set parses text into the configuration that the table belongs to.

@@ -59,10 +59,7 @@ func (c *Client) copyPinned(ctx context.Context, source, target string, cond sto
 	case src.Size > c.limits.MaxCopy, wanted && !c.limits.CopyCond:
 		res, err = c.copyParts(ctx, src, target, cond, progress)
 	default:
-		_, err = c.try(ctx, func() (err error) {
-			res, err = c.store.Copy(ctx, store.CopyRequest{Source: source, SourceETag: src.ETag, Target: target, Cond: cond})
-			return err
-		})
+		res, err = c.copyWhole(ctx, src, target, cond)
 		err = c.changedSource(ctx, src, cond, target, err)
 	}
 	if err != nil {
@@ -94,7 +91,7 @@ func headersOf(src store.Object) (store.Headers, string) {
 
 func (c *Client) copyEmpty(ctx context.Context, src store.Object, target string, cond store.Cond) (res store.PutResult, err error) {
 	h, id := headersOf(src)
-	unanswered, err := c.try(ctx, func() (err error) {
+	unanswered, err := c.tryTagged(ctx, src, &h, func() (err error) {
 		res, err = c.store.Put(ctx, target, io.NewSectionReader(bytes.NewReader(nil), 0, 0), h, cond)
 		return err
 	})
@@ -106,7 +103,7 @@ func (c *Client) copyParts(ctx context.Context, src store.Object, target string,
 	const wished = 512 << 20 // bytes: the server copies, so that few requests are better than many
 	h, id := headersOf(src)
 	var upload string
-	_, err = c.try(ctx, func() (err error) {
+	_, err = c.tryTagged(ctx, src, &h, func() (err error) {
 		upload, err = c.store.Create(ctx, target, h)
 		return err
 	})

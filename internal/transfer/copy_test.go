@@ -21,7 +21,8 @@ func cells() map[string]memstore.Config {
 func headers() store.Headers {
 	return store.Headers{
 		ContentType: "text/x", CacheControl: "no-cache", ContentDisposition: "inline", ContentEncoding: "gzip", ContentLanguage: "de",
-		Expires: "Sun, 06 Nov 1994 08:49:37 GMT", Metadata: map[string]string{"mode": "33188", "own": "value"},
+		Expires: "Sun, 06 Nov 1994 08:49:37 GMT", Metadata: map[string]string{"mode": "33188", "own": "value"}, Tags: "a=1&b=x+y",
+		WebsiteRedirect: "/there", StorageClass: "STANDARD_IA", SSE: "aws:kms", SSEKMSKeyID: "key", BucketKey: true,
 	}
 }
 

@@ -114,14 +114,16 @@ func (c *Client) fetch(ctx context.Context, o store.Object, r store.Range, check
 	return nil
 }
 
-// piece gets one range. A body that breaks off goes on where it broke off.
+// piece gets one range. A body that breaks off goes on where it broke off; a request that fails has been repeated by the provider.
 func (c *Client) piece(ctx context.Context, o store.Object, r store.Range) ([]byte, error) {
 	buf := make([]byte, r.Len)
 	n := 0
+	var failed error
 	_, err := c.try(ctx, func() error {
 		body, _, err := c.store.Get(ctx, o.Key, store.Range{Off: r.Off + int64(n), Len: r.Len - int64(n)}, pin(o))
 		if err != nil {
-			return err
+			failed = err
+			return nil
 		}
 		defer func() { _ = body.Close() }()
 		k, err := io.ReadFull(body, buf[n:])
@@ -131,6 +133,9 @@ func (c *Client) piece(ctx context.Context, o store.Object, r store.Range) ([]by
 		}
 		return err
 	})
+	if err == nil {
+		err = failed
+	}
 	if errors.Is(err, store.ErrChanged) {
 		return nil, fmt.Errorf("key %q: %w, while it was read: get it again", o.Key, ErrChanged)
 	}

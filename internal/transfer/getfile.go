@@ -31,18 +31,23 @@ func (c *Client) GetFile(ctx context.Context, key string, root *os.Root, name st
 	if err != nil {
 		return store.Object{}, err
 	}
-	part, err := openPartial(root, name, key, obj)
+	return obj, c.getVersion(ctx, obj, root, name)
+}
+
+// getVersion makes the file out of one version.
+func (c *Client) getVersion(ctx context.Context, obj store.Object, root *os.Root, name string) error {
+	part, err := openPartial(root, name, obj.Key, obj)
 	if err != nil {
-		return obj, err
+		return err
 	}
 	defer part.close()
 	if err := c.fill(ctx, obj, part); err != nil {
 		if errors.Is(err, ErrChanged) || errors.Is(err, cache.ErrCorrupt) {
 			part.drop()
 		}
-		return obj, err
+		return err
 	}
-	return obj, part.finish(name)
+	return part.finish(name)
 }
 
 // fill gets what is missing. What is there is read for the checksum.

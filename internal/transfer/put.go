@@ -17,6 +17,10 @@ import (
 type PutOptions struct {
 	Headers store.Headers // without a ContentType one is found
 	Cond    store.Cond    // on what is there
+
+	// ExpiresFloats: Headers.Expires counts from now. The object of an earlier put, and an upload that it has left, are of the same put though
+	// they expire at another time.
+	ExpiresFloats bool
 }
 
 // Stored is what a put or a copy has made.

@@ -31,7 +31,7 @@ func (c *Client) putParts(ctx context.Context, key string, src *source, o PutOpt
 	}
 	h, id := described(key, o.Headers, head)
 	for again := false; ; again = true {
-		up, fresh, err := c.openUpload(ctx, key, src, rec, h, id)
+		up, fresh, err := c.openUpload(ctx, key, src, rec, h, id, o.ExpiresFloats)
 		if err != nil {
 			return Stored{}, err
 		}
@@ -69,7 +69,7 @@ type upload struct {
 }
 
 // openUpload takes the upload of the record if it is one of this file, else it begins one. What it is not of is given up.
-func (c *Client) openUpload(ctx context.Context, key string, src *source, rec *record, h store.Headers, id string) (up *upload, fresh bool, err error) {
+func (c *Client) openUpload(ctx context.Context, key string, src *source, rec *record, h store.Headers, id string, floats bool) (up *upload, fresh bool, err error) {
 	plan := uploader.NewPlan(c.limits, c.cfg.PartSize, src.id.Size)
 	head := uploadHead{
 		Version: recordVersion, Scope: c.cfg.Scope, Key: key, File: src.name, ID: src.id, Headers: h,
@@ -77,7 +77,7 @@ func (c *Client) openUpload(ctx context.Context, key string, src *source, rec *r
 	}
 	count := plan.Count(src.id.Size)
 	if old, parts, ok := rec.read(); ok {
-		if old.same(head) {
+		if old.same(head, floats) {
 			up := &upload{uploadHead: old, rec: rec, parts: make([]storedPart, count)}
 			for _, p := range parts {
 				if i := int(p.Number) - 1; i >= 0 && i < count && plan.Within(i, src.id.Size).Len == p.Size {

@@ -33,9 +33,12 @@ type uploadHead struct {
 	Headers  store.Headers `json:"headers"`
 }
 
-// same: a put of b may go on with the upload a.
-func (a uploadHead) same(b uploadHead) bool {
+// same: a put of b may go on with the upload a. floats: that they expire at different times does not count.
+func (a uploadHead) same(b uploadHead, floats bool) bool {
 	x, y := a.Headers.Clone(), b.Headers.Clone()
+	if floats && x.Expires != "" && y.Expires != "" {
+		x.Expires = y.Expires
+	}
 	x.Metadata, y.Metadata = others(a), others(b)
 	return a.Version == b.Version && a.Scope == b.Scope && a.Key == b.Key && a.File == b.File && a.ID == b.ID &&
 		a.PartSize == b.PartSize && a.Upload != "" && x.Equal(y)

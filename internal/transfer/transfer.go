@@ -42,6 +42,8 @@ type Config struct {
 
 	// Progress, if set, is told what has arrived. It is called by one goroutine at a time.
 	Progress func(Progress)
+	// Notice, if set, is told in one line, once for all copies of a client, that they go on without tags.
+	Notice func(string)
 }
 
 // Progress is how far one object has come.
@@ -58,7 +60,8 @@ type Client struct {
 	limits store.Limits
 	cfg    Config
 
-	mu sync.Mutex // serialises Config.Progress
+	mu      sync.Mutex // serialises Config.Progress
+	tagless sync.Once  // Config.Notice
 }
 
 // New makes a client. The store stays the caller's to close.

@@ -37,6 +37,9 @@ type Config struct {
 	// HideAbsent makes Head, Get and copies of an absent key 403 AccessDenied,
 	// as AWS does for callers whose list right is bound to a prefix.
 	HideAbsent bool
+	// DenyTags is a caller without the rights to tags: Head hides them, and a Put, Create or Copy that would write some is 403 AccessDenied.
+	// Source: S3 API reference, CopyObject, PutObject: s3:GetObjectTagging, s3:PutObjectTagging.
+	DenyTags bool
 	// IgnoreCopyCond drops conditions on Copy's target in silence, as versitygw
 	// 1.8 does; Limits.CopyCond is false then.
 	IgnoreCopyCond bool

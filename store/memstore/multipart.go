@@ -34,7 +34,7 @@ type part struct {
 func (s *Store) Create(ctx context.Context, key string, h store.Headers) (string, error) {
 	var id string
 	err := s.do(ctx, Request{Op: op.Create, Key: key}, func(*Request) *store.Error {
-		h, e := acceptHeaders(h)
+		h, e := s.acceptHeaders(h)
 		if e != nil {
 			return e
 		}

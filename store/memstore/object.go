@@ -120,9 +120,20 @@ func readBody(body *io.SectionReader) ([]byte, *store.Error) {
 	return data, nil
 }
 
+// hideTags takes away what who has no right to tags is not told.
+func (s *Store) hideTags(d store.Object) store.Object {
+	if s.cfg.DenyTags && d.Headers.Tags != "" {
+		d.Headers.Tags, d.TagsHidden = "", true
+	}
+	return d
+}
+
 // acceptHeaders gives h as the store keeps it.
-func acceptHeaders(h store.Headers) (store.Headers, *store.Error) {
+func (s *Store) acceptHeaders(h store.Headers) (store.Headers, *store.Error) {
 	h = h.Clone()
+	if s.cfg.DenyTags && h.Tags != "" && h.Tags != store.NoTags {
+		return store.Headers{}, failure(codeAccessDenied)
+	}
 	if h.ContentType == "" {
 		h.ContentType = defaultContentType
 	}

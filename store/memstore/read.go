@@ -23,7 +23,7 @@ func (s *Store) Head(ctx context.Context, key string, c store.Cond) (store.Objec
 		if e != nil {
 			return e
 		}
-		found = o.describe(key)
+		found = s.hideTags(o.describe(key))
 		return nil
 	})
 	return found, err
@@ -49,7 +49,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, c store.Cond
 		if e != nil {
 			return e
 		}
-		found = o.describe(key)
+		found = s.hideTags(o.describe(key))
 		at := r
 		if r.Part > 0 {
 			if at, found.Checksum, e = o.part(r.Part); e != nil {

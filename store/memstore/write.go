@@ -25,7 +25,7 @@ func (s *Store) Put(ctx context.Context, key string, body *io.SectionReader, h s
 		if int64(len(data)) > s.cfg.Limits.MaxPut {
 			return failure(codeEntityTooLarge)
 		}
-		h, e := acceptHeaders(h)
+		h, e := s.acceptHeaders(h)
 		if e == nil {
 			e = s.writeCond(s.objects[key], c)
 		}
@@ -63,12 +63,15 @@ func (s *Store) Copy(ctx context.Context, q store.CopyRequest) (store.PutResult,
 		}
 		h := src.headers.Clone()
 		if q.Headers != nil {
-			if h, e = acceptHeaders(*q.Headers); e != nil {
+			if h, e = s.acceptHeaders(*q.Headers); e != nil {
 				return e
 			}
 			if q.Headers.Tags == "" {
 				h.Tags = src.headers.Tags
 			}
+		}
+		if s.cfg.DenyTags && h.Tags != "" {
+			return failure(codeAccessDenied)
 		}
 		if !s.cfg.IgnoreCopyCond {
 			if e := s.writeCond(s.objects[q.Target], q.Cond); e != nil {

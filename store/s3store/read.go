@@ -43,15 +43,18 @@ func (s *Store) head(ctx context.Context, key string, c store.Cond) (store.Objec
 	if err == nil {
 		err = call.unmodified(out.LastModified, c)
 	}
-	var tags string
+	var (
+		tags   string
+		hidden bool
+	)
 	if err == nil {
-		tags, err = s.tags(ctx, call, key, out)
+		tags, hidden, err = s.tags(ctx, call, key, out)
 	}
 	if err = call.end(0, err); err != nil {
 		return store.Object{}, err
 	}
 	o := headObject(key, out)
-	o.Headers.Tags = tags
+	o.Headers.Tags, o.TagsHidden = tags, hidden
 	return o, nil
 }
 

@@ -45,8 +45,8 @@ func TestTagsOfAHead(t *testing.T) {
 		if !errors.Is(err, c.kind) || len(f.requests()) != c.sent {
 			t.Errorf("%+v: %v after %d requests", c, err, len(f.requests()))
 		}
-		if err == nil && o.Headers.Tags != c.want {
-			t.Errorf("%+v: tags %q", c, o.Headers.Tags)
+		if hidden := c.kind == nil && c.sent == 2 && c.want == ""; err == nil && (o.Headers.Tags != c.want || o.TagsHidden != hidden) {
+			t.Errorf("%+v: tags %q, hidden %v", c, o.Headers.Tags, o.TagsHidden)
 		}
 	}
 }

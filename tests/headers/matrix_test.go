@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -226,7 +227,8 @@ func matrix(r *rig) {
 		_, _ = fmt.Fprintf(w, "\t%s", c.name)
 	}
 	cells, bad := 0, 0
-	for i, o := range operations() {
+	all := slices.Concat(operations(), copyOperations())
+	for i, o := range all {
 		dir := fmt.Sprintf("public/dir%d", i)
 		r.foreign(dir+"/f", o.size, full())
 		key := o.run(r, dir)
@@ -250,7 +252,7 @@ func matrix(r *rig) {
 	}
 	_ = w.Flush()
 	r.Logf("%d cells, %d lost\n%s", cells, bad, table.String())
-	if bad > 0 || cells < 8*len(operations()) {
+	if bad > 0 || cells < 8*len(all) {
 		r.Errorf("%d of %d cells are lost", bad, cells)
 	}
 }

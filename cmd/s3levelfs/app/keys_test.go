@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -16,7 +17,18 @@ import (
 // command runs the program against a store that has any key.
 func command(t *testing.T, mem *memstore.Store) func(args ...string) (string, int) {
 	t.Helper()
-	server := httptest.NewServer(memhttp.Handler("bucket", mem))
+	return commandTo(t, mem, os.Stderr)
+}
+
+// commandTo is command with another standard error.
+func commandTo(t *testing.T, mem *memstore.Store, stderr io.Writer) func(args ...string) (string, int) {
+	t.Helper()
+	return commandAt(t, httptest.NewServer(memhttp.Handler("bucket", mem)), stderr)
+}
+
+// commandAt is command at a server.
+func commandAt(t *testing.T, server *httptest.Server, stderr io.Writer) func(args ...string) (string, int) {
+	t.Helper()
 	t.Cleanup(server.Close)
 	for name, value := range map[string]string{
 		"HOME": t.TempDir(), "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
@@ -28,7 +40,7 @@ func command(t *testing.T, mem *memstore.Store) func(args ...string) (string, in
 	return func(args ...string) (string, int) {
 		var out bytes.Buffer
 		app := newApp()
-		app.Writer = &out
+		app.Writer, app.ErrWriter = &out, stderr
 		err := app.RunContext(t.Context(), cmdline.Permute(app, append([]string{"s3levelfs"}, args...)))
 		if err != nil {
 			return err.Error(), cmdline.ExitCode(err)

@@ -23,7 +23,7 @@ func localCommand() *cli.Command {
 		Description: "Serves DIR as an S3 endpoint until Ctrl-C. Amplify apps reach it on port 20005 with\n" +
 			"dangerouslyConnectToHttpEndpointForTesting. Its credentials are kept in a 0600 file in DIR.",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "data", Usage: "keep the objects as plain files in `DIR`", Required: true},
+			&cli.StringFlag{Name: "data", Usage: "keep the objects as plain files in `DIR`; must be given"},
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:20005", Usage: "listen on loopback `ADDRESS`"},
 			&cli.StringFlag{Name: "bucket", Value: local.DefaultBucket, Usage: "make this bucket `NAME`"},
 			cmdline.JSONFlag(),
@@ -35,6 +35,9 @@ func localCommand() *cli.Command {
 func runLocal(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return cmdline.WithCode(cmdline.ExitUsage, errors.New("local takes no arguments, only options"))
+	}
+	if c.String("data") == "" {
+		return cmdline.WithCode(cmdline.ExitUsage, errors.New("local needs --data DIR: see `s3levelfs local -h`"))
 	}
 	cfg, err := cmdline.LoadConfig(c)
 	if err != nil {

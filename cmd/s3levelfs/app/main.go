@@ -37,12 +37,9 @@ func run(ctx context.Context, args []string) int {
 	return cmdline.ExitCode(err)
 }
 
-const exitHelp = `
-EXIT CODES:
-   0 ok, 1 other, 2 doctor, access or cors check has found something, 64 usage, 69 store unreachable, 73 the key exists (--if-none-match),
-   75 unsent data left in the spool, 77 permission, 78 configuration
-
-Every option is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
+// settingsHelp ends the help of each command.
+const settingsHelp = `
+Every option of a group (store, mount, object, log options) is also an environment variable (S3LEVELFS_ and the name in upper case with _ for -)
 and a key of the TOML file that --config names (default: s3levelfs/config.toml below the
 user's configuration directory). A flag beats a variable beats the file beats the Amplify app's
 own file (see s3levelfs config -h).
@@ -57,7 +54,7 @@ func newApp() *cli.App {
 		Usage:                  "the access levels of an S3 bucket (AWS Amplify Storage) as a file system",
 		Version:                cmdline.Version,
 		UseShortOptionHandling: true,
-		CustomAppHelpTemplate:  cli.AppHelpTemplate + exitHelp,
+		CustomAppHelpTemplate:  cli.AppHelpTemplate + exitCodes(allCodes()) + settingsHelp,
 		ExitErrHandler:         func(*cli.Context, error) {}, // run prints and maps
 		OnUsageError:           usageError,
 		CommandNotFound:        nil,
@@ -67,6 +64,7 @@ func newApp() *cli.App {
 			account.LoginCommand(), account.LogoutCommand(), account.WhoamiCommand(),
 			object.VaultCommand(),
 			bucket.InitCommand(), bucket.PolicyCommand(), bucket.CORSCommand(), bucket.AccessCommand(),
+			manCommand(), completionCommand(), completeCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -76,29 +74,30 @@ func newApp() *cli.App {
 		},
 	}
 	app.Commands = append(app.Commands, object.StorageCommands()...)
-	prepare(app.Commands, "")
+	prepare(app.Commands, "", pages())
 	return app
 }
 
 // prepare gives commands, and those below them, what all have.
-func prepare(commands []*cli.Command, above string) {
+func prepare(commands []*cli.Command, above string, all manual) {
 	for _, cmd := range commands {
 		name := above + cmd.Name
 		cmd.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("%w: see `s3levelfs %s -h`", err, name))
 		}
-		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + exitHelp
+		sayDefaults(cmd.Flags)
+		cmd.CustomHelpTemplate = cli.CommandHelpTemplate + all.sections(name, cmd) + settingsHelp
 		if len(cmd.Subcommands) == 0 {
 			continue
 		}
-		cmd.CustomHelpTemplate = cli.SubcommandHelpTemplate + exitHelp
+		cmd.CustomHelpTemplate = cli.SubcommandHelpTemplate + all.sections(name, cmd) + settingsHelp
 		cmd.Action = func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("no command %q: see `s3levelfs %s -h`", name+" "+c.Args().First(), name))
 			}
 			return cli.ShowSubcommandHelp(c)
 		}
-		prepare(cmd.Subcommands, name+" ")
+		prepare(cmd.Subcommands, name+" ", all)
 	}
 }
 

@@ -1,11 +1,12 @@
 // Package memhttp serves a memstore as an S3 endpoint, path style, for tests: what a file-based server can not show (any key, the order
 // of bytes, a million keys in one directory) it does. Signatures are not looked at: listen on the loopback only.
 //
-// It knows ListObjectsV2, GET, HEAD, PUT, DELETE and DeleteObjects, with their conditions; uploads in parts are NotImplemented,
-// but what was uploaded to the memstore in parts can be got by them (partNumber), with the checksums that were asked for.
+// It knows ListObjectsV2, GET (also by partNumber), HEAD, PUT, COPY, DELETE and DeleteObjects, uploads in parts, with ListParts, and the conditions of
+// all of them, checksums by CRC-32 and the tags of objects (GetObjectTagging, x-amz-tagging). Everything else is NotImplemented.
 package memhttp
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -40,8 +41,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !in:
 		err = &store.Error{Code: "NoSuchBucket", Status: http.StatusNotFound}
-	case query.Has("uploads"), query.Has("uploadId"), r.Header.Get("X-Amz-Copy-Source") != "":
-		err = &store.Error{Code: "NotImplemented", Status: http.StatusNotImplemented}
+	case query.Has("uploads"), query.Has("uploadId"):
+		err = h.parted(w, r, key, query)
+	case query.Has("tagging") && r.Method == http.MethodGet:
+		err = h.tags(w, r, key)
+	case source(r) != "" && r.Method == http.MethodPut:
+		err = h.copied(w, r, key)
 	case key == "" && r.Method == http.MethodGet:
 		err = h.list(w, r, query)
 	case key == "" && r.Method == http.MethodPost && query.Has("delete"):
@@ -73,6 +78,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := &store.Error{Code: "InternalError", Status: http.StatusInternalServerError}
 	errors.As(err, &e)
 	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("X-Amz-Request-Id", cmp.Or(e.RequestID, "MEMHTTP"))
 	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
 		_ = xml.NewEncoder(w).Encode(struct {
@@ -102,14 +108,31 @@ func describe(w http.ResponseWriter, o store.Object, length int64) {
 	for name, value := range map[string]string{
 		"Content-Type": o.Headers.ContentType, "Content-Encoding": o.Headers.ContentEncoding, "Cache-Control": o.Headers.CacheControl,
 		"Content-Disposition": o.Headers.ContentDisposition, "Content-Language": o.Headers.ContentLanguage, "Expires": o.Headers.Expires,
+		"X-Amz-Website-Redirect-Location": o.Headers.WebsiteRedirect, "X-Amz-Storage-Class": o.Headers.StorageClass,
+		"X-Amz-Server-Side-Encryption": o.Headers.SSE, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": o.Headers.SSEKMSKeyID,
+		"X-Amz-Tagging-Count": tagCount(o),
 	} {
 		if value != "" {
 			h.Set(name, value)
 		}
 	}
+	if o.Headers.BucketKey {
+		h.Set("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "true")
+	}
 	for name, value := range o.Headers.Metadata {
 		h.Set(metaPrefix+name, value)
 	}
+}
+
+// tagCount is how many tags an object has; "" = none. Of hidden ones nobody knows more than that there are some.
+func tagCount(o store.Object) string {
+	switch {
+	case o.TagsHidden:
+		return "1"
+	case o.Headers.Tags == "":
+		return ""
+	}
+	return strconv.Itoa(strings.Count(o.Headers.Tags, "&") + 1)
 }
 
 // vouch tells the checksum of what is sent, to who asks for it. That of an object in parts is one of checksums.
@@ -173,32 +196,6 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 	}
 	_, _ = io.Copy(w, body) // who has gone away has no use for the error
 	return nil
-}
-
-func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) error {
-	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return &store.Error{Code: "NotImplemented", Status: http.StatusNotImplemented}
-	}
-	data, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	headers := store.Headers{
-		ContentType: r.Header.Get("Content-Type"), ContentEncoding: r.Header.Get("Content-Encoding"), CacheControl: r.Header.Get("Cache-Control"),
-		ContentDisposition: r.Header.Get("Content-Disposition"), ContentLanguage: r.Header.Get("Content-Language"), Expires: r.Header.Get("Expires"),
-		Metadata: map[string]string{},
-	}
-	for name, values := range r.Header {
-		if meta, ok := strings.CutPrefix(name, metaPrefix); ok {
-			headers.Metadata[strings.ToLower(meta)] = values[0]
-		}
-	}
-	text := string(data)
-	got, err := h.store.Put(r.Context(), key, io.NewSectionReader(strings.NewReader(text), 0, int64(len(text))), headers, cond(r))
-	if err == nil {
-		w.Header().Set("ETag", got.ETag)
-	}
-	return err
 }
 
 func (h *handler) deleteMany(w http.ResponseWriter, r *http.Request) error {

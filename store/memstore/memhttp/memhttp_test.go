@@ -15,9 +15,9 @@ import (
 	"github.com/s3levelfs/s3levelfs/store/s3store"
 )
 
-func open(t *testing.T) (*memstore.Store, *s3store.Store) {
+func open(t *testing.T, cfg memstore.Config) (*memstore.Store, *s3store.Store) {
 	t.Helper()
-	mem := memstore.New(memstore.Config{})
+	mem := memstore.New(cfg)
 	server := httptest.NewServer(memhttp.Handler("bucket", mem))
 	t.Cleanup(server.Close)
 	s, err := s3store.New(t.Context(), s3store.Config{
@@ -32,7 +32,7 @@ func open(t *testing.T) (*memstore.Store, *s3store.Store) {
 
 // TestListingsAreThoseOfTheStore: through the wire, pages, common prefixes, odd keys and start-after come as the store gives them.
 func TestListingsAreThoseOfTheStore(t *testing.T) {
-	mem, s := open(t)
+	mem, s := open(t, memstore.Config{})
 	for i := range 1200 {
 		mem.PutString(fmt.Sprintf("p/f%04d", i), "x")
 	}
@@ -73,7 +73,7 @@ func TestListingsAreThoseOfTheStore(t *testing.T) {
 
 // TestObjects: bytes, ranges, headers and conditions.
 func TestObjects(t *testing.T) {
-	mem, s := open(t)
+	mem, s := open(t, memstore.Config{})
 	ctx := t.Context()
 	body := func(text string) *io.SectionReader {
 		return io.NewSectionReader(strings.NewReader(text), 0, int64(len(text)))
@@ -109,7 +109,7 @@ func TestObjects(t *testing.T) {
 
 // TestParts: through the wire, a part comes with its place and its checksum, and of the whole it is said that it has none.
 func TestParts(t *testing.T) {
-	mem, s := open(t)
+	mem, s := open(t, memstore.Config{})
 	id, err := mem.Create(t.Context(), "k", store.Headers{})
 	if err != nil {
 		t.Fatal(err)

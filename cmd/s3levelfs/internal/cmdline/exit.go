@@ -24,6 +24,31 @@ const (
 	ExitConfig      = 78
 )
 
+// ExitText says what an exit code means; "" = there is none of that number.
+func ExitText(code int) string {
+	switch code {
+	case ExitOK:
+		return "ok"
+	case ExitOther:
+		return "another failure, which the message on standard error names"
+	case ExitFound:
+		return "it has found something that is wrong"
+	case ExitUsage:
+		return "usage: an option or an argument is wrong"
+	case ExitUnavailable:
+		return "the store, or the sign-in, can not be reached: try again later"
+	case ExitExists:
+		return "the key exists, and --if-none-match was given"
+	case ExitUnsent:
+		return "data that is in no bucket yet is left in the spool, which keeps it"
+	case ExitPermission:
+		return "permission: the rights do not allow it, or a login is needed"
+	case ExitConfig:
+		return "configuration: a setting, a file of settings or the bucket is wrong"
+	}
+	return ""
+}
+
 // CodedError is an error that knows its exit code.
 type CodedError struct {
 	code int

@@ -12,8 +12,12 @@ import (
 
 // GroupFlags makes flags of the option table's groups, and the one that names the file of all.
 func GroupFlags(groups ...config.Group) []cli.Flag {
-	flags := tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
-	return append(flags, &cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or the file of an Amplify app (see `s3levelfs config -h`)", Category: "store options"})
+	return append(TableFlags(groups...), &cli.StringFlag{Name: "config", Usage: "read settings from `FILE`: TOML, or the file of an Amplify app (see `s3levelfs config -h`)", DefaultText: "s3levelfs/config.toml in the user's configuration directory", Category: "store options"})
+}
+
+// TableFlags makes flags of the option table's groups alone.
+func TableFlags(groups ...config.Group) []cli.Flag {
+	return tableFlags(func(o config.Option) bool { return slices.Contains(groups, o.Group) })
 }
 
 // NamedFlags makes flags of single options.
@@ -72,7 +76,7 @@ func Permute(app *cli.App, args []string) []string {
 		return args
 	}
 	cmd, at := app.Command(args[1]), 2
-	if cmd == nil {
+	if cmd == nil || cmd.SkipFlagParsing {
 		return args
 	}
 	for at < len(args) && len(cmd.Subcommands) > 0 {

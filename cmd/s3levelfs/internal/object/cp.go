@@ -22,8 +22,8 @@ func copyFlags() []cli.Flag {
 		transferProgressFlag())...)
 }
 
-const copyHelp = "The server copies, nothing is downloaded; more than 5 GB go in parts. All headers and metadata are kept, and it is one version that is\n" +
-	"copied. With -r all that is below the folder SOURCE gets below the folder TARGET (\"\" is the level itself).\n"
+const copyHelp = "The server copies, nothing is downloaded; more than 5 GB go in parts. All headers, metadata and tags are kept, but for tags that these\n" +
+	"credentials have no right to, and it is one version that is copied. With -r all that is below the folder SOURCE gets below the folder TARGET (\"\" is the level itself).\n"
 
 func cpCommand() *cli.Command {
 	return &cli.Command{

@@ -26,7 +26,7 @@ func getCommand() *cli.Command {
 			"come, of one version, and is what the store has a checksum of (where it has one). After an interruption the same get goes on\n" +
 			"behind what has come, which lies beside FILE as .s3levelfs-….part.\n" + keysHelp + "\n" +
 			"With -r each object below FOLDER (\"\" is the level itself) becomes a file below DIR (default: the working directory). What is no file\n" +
-			"name is written as the mount writes it (a//b is a/‛2F/b); nothing is written outside of DIR.",
+			"name is written as the mount writes it (a//b is a/‛2F/b); nothing is written outside of DIR. " + sameHelp("fetched"),
 		Flags:  levelFlags(append(manyFlags(), rangeFlag(), transferProgressFlag())...),
 		Action: get,
 	}
@@ -87,7 +87,7 @@ func get(c *cli.Context) error {
 		return v.explainFailure(err)
 	}
 	if file != "-" && c.Bool("json") {
-		return v.print(gotten{v.name(key), file, got.Size, got.ETag})
+		return v.print(gotten{Key: v.name(key), File: file, Size: got.Size, ETag: got.ETag})
 	}
 	return nil
 }
@@ -98,6 +98,8 @@ type gotten struct {
 	File string `json:"file"`
 	Size int64  `json:"size"` // bytes, of the object
 	ETag string `json:"eTag"`
+
+	Unchanged bool `json:"unchanged,omitempty"` // the file had its bytes already, and nothing was fetched
 }
 
 // getOne gets one object to where the arguments say.

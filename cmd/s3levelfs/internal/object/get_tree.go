@@ -36,9 +36,9 @@ func (v *verb) getTree(c *cli.Context) error {
 	defer func() { _ = root.Close() }()
 	into := &tree{verb: v, root: root, from: folder(c.Args().First())}
 	t, err := each(v, n, v.below(v.ctx, v.area, into.from, m), func(o listedObject) string { return v.name(o.Key) }, func(ctx context.Context, o listedObject) error {
-		got, file, err := into.getBelow(ctx, o)
+		got, same, file, err := into.getBelow(ctx, o)
 		if err == nil && c.Bool("json") && file != "" {
-			err = v.print(gotten{v.name(o.Key), filepath.Join(dir, file), got.Size, got.ETag})
+			err = v.print(gotten{v.name(o.Key), filepath.Join(dir, file), got.Size, got.ETag, same})
 		}
 		return err
 	})
@@ -49,30 +49,30 @@ func (v *verb) getTree(c *cli.Context) error {
 }
 
 // getBelow gets one object of a folder; the marker of a directory makes one, which is no file.
-func (t *tree) getBelow(ctx context.Context, o listedObject) (got store.Object, file string, err error) {
+func (t *tree) getBelow(ctx context.Context, o listedObject) (got store.Object, same bool, file string, err error) {
 	if o.Size == 0 && (o.name == "" || strings.HasSuffix(o.name, "/")) {
-		return got, "", t.mkdir(ctx, fileName(strings.TrimSuffix(o.name, "/")), o.name)
+		return got, false, "", t.mkdir(ctx, fileName(strings.TrimSuffix(o.name, "/")), o.name)
 	}
 	file = fileName(o.name)
 	for e := range strings.SplitSeq(file, "/") {
 		if len(e) > levels.MaxName {
-			return got, "", fmt.Errorf("an element of the key has %d bytes as a file name, most is %d: get it alone, with a FILE", len(e), levels.MaxName)
+			return got, false, "", fmt.Errorf("an element of the key has %d bytes as a file name, most is %d: get it alone, with a FILE", len(e), levels.MaxName)
 		}
 	}
 	if dir := path.Dir(file); dir != "." {
 		if err := t.mkdir(ctx, dir, path.Dir(o.name)); err != nil {
-			return got, "", err
+			return got, false, "", err
 		}
 	}
 	if t.isDir(file) {
 		file = levels.Beside(file)
 	}
-	got, err = t.client.GetFile(ctx, o.Key, t.root, file)
+	got, same, err = t.client.GetChanged(ctx, o.Key, t.root, file)
 	if err != nil && t.isDir(file) { // made meanwhile
 		file = levels.Beside(file)
-		got, err = t.client.GetFile(ctx, o.Key, t.root, file)
+		got, same, err = t.client.GetChanged(ctx, o.Key, t.root, file)
 	}
-	return got, file, err
+	return got, same, file, err
 }
 
 // tree is a directory that a folder is got into.

@@ -32,7 +32,7 @@ func lsCommand() *cli.Command {
 			"PATH with a slash at its end (\"photos\" also finds photos123.jpg). --json prints a list of {key,eTag,lastModified,size}; with\n" +
 			"--page-size, --next-token or --delimiter it is {items:[…],excludedSubpaths:[…],nextToken}, as Amplify's.",
 		Flags: levelFlags(
-			&cli.IntFlag{Name: "page-size", Usage: "list `N` keys (1 to 1000), and say how the next ones are had; with --all: N keys a request"},
+			&cli.IntFlag{Name: "page-size", DefaultText: "all of them", Usage: "list `N` keys (1 to 1000), and say how the next ones are had; with --all: N keys a request"},
 			&cli.StringFlag{Name: "next-token", Usage: "go on behind a page, by the `TOKEN` that it has ended with"},
 			&cli.BoolFlag{Name: "all", Usage: "list all pages; the default where no --page-size is given"},
 			&cli.StringFlag{Name: "delimiter", Usage: "show keys up to the next `TEXT` behind PATH once, as a subpath: \"/\" lists one folder"},
@@ -50,7 +50,7 @@ func ls(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := openVerb(c, levels.None)
+	v, err := openVerb(c, levels.List)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/backend"
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -25,7 +29,8 @@ type stored struct {
 	ETag        string `json:"eTag,omitempty"`
 	VersionID   string `json:"versionId,omitempty"`
 	ContentType string `json:"contentType,omitempty"`
-	Size        *int64 `json:"size,omitempty"` // bytes
+	Size        *int64 `json:"size,omitempty"`      // bytes
+	Unchanged   bool   `json:"unchanged,omitempty"` // it was there already, and nothing was sent
 }
 
 func putCommand() *cli.Command {
@@ -36,15 +41,15 @@ func putCommand() *cli.Command {
 		Description: "The object is there whole or not at all: nothing is stored of a file that changes while it is sent. A file of more than\n" +
 			"8 MiB goes in parts; after an interruption (Ctrl-C, kill -9) the same put goes on, and sends at most one part again for each of\n" +
 			"--part-streams. What is known of such uploads is kept below the user's state directory, in puts/. Standard input (-) can have any\n" +
-			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73).\n" + keysHelp + "\n" +
+			"length, and starts over. What is under the key already is replaced, but with --if-none-match (exit code 73). The\n" +
+			"object options give it headers, as they do in a mount, and so do the [[objects]] of the TOML file.\n" + keysHelp + "\n" +
 			"With -r each file below DIR becomes an object below FOLDER (default: the level itself), one {\"key\": …} a line. Symbolic links to\n" +
-			"files are followed, those to directories and special files are left out and named.",
-		Flags: levelFlags(append(manyFlags(), append(nameFlags(),
-			&cli.StringFlag{Name: "content-type", Usage: "the object's Content-Type; default: by the key's extension, then by the first bytes"},
+			"files are followed, those to directories and special files are left out and named. " + sameHelp("sent"),
+		Flags: append(levelFlags(append(manyFlags(), append(nameFlags(),
 			&cli.BoolFlag{Name: "if-none-match", Aliases: []string{"prevent-overwrite"}, Usage: "refuse when the key exists, with exit code 73 (Amplify's preventOverwrite)"},
 			&cli.StringFlag{Name: "if-match", Usage: "replace only the version with this `ETAG`"},
 			&cli.IntFlag{Name: "part-streams", Value: 1, Usage: "send `N` parts of one file at the same time (1 to 64); each may have to be sent again after an interruption"},
-			transferProgressFlag())...)...),
+			transferProgressFlag())...)...), cmdline.TableFlags(config.GroupObject)...),
 		Action: put,
 	}
 }
@@ -62,11 +67,13 @@ func put(c *cli.Context) error {
 		return err
 	}
 	defer v.close()
-	o, err := putOptions(c)
-	if err != nil {
+	p := &putting{verb: v, json: c.Bool("json"), naming: naming}
+	if p.cond, err = putCond(c); err != nil {
 		return err
 	}
-	p := &putting{verb: v, options: o, json: c.Bool("json"), naming: naming}
+	if p.rules, err = backend.ObjectRules(v.settings); err != nil {
+		return err
+	}
 	switch {
 	case c.Bool("recursive"):
 		return p.tree(c)
@@ -82,24 +89,23 @@ func put(c *cli.Context) error {
 	return v.explainFailure(p.one(v.ctx, key, name))
 }
 
-// putOptions are what the flags say of the object.
-func putOptions(c *cli.Context) (transfer.PutOptions, error) {
-	o := transfer.PutOptions{
-		Headers: store.Headers{ContentType: c.String("content-type")},
-		Cond:    store.Cond{IfNoneMatch: c.Bool("if-none-match"), IfMatch: c.String("if-match")},
+// putCond is what the flags demand of what is there.
+func putCond(c *cli.Context) (store.Cond, error) {
+	cond := store.Cond{IfNoneMatch: c.Bool("if-none-match"), IfMatch: c.String("if-match")}
+	if cond.IfNoneMatch && cond.IfMatch != "" {
+		return cond, cmdline.WithCode(cmdline.ExitUsage, errors.New("--if-none-match wants the key to be absent, --if-match to be there: give one of them"))
 	}
-	if o.Cond.IfNoneMatch && o.Cond.IfMatch != "" {
-		return o, cmdline.WithCode(cmdline.ExitUsage, errors.New("--if-none-match wants the key to be absent, --if-match to be there: give one of them"))
-	}
-	return o, nil
+	return cond, nil
 }
 
 // putting is one run of put.
 type putting struct {
 	*verb
-	options transfer.PutOptions
+	cond    store.Cond
+	rules   *objectopts.Rules // of the objects' headers
 	json    bool
 	naming  *naming
+	compare bool // with what is there: what is the same is not sent
 }
 
 // key is what a file is stored under: the KEY that is given, behind which a template's name stands.
@@ -117,19 +123,28 @@ func (p *putting) key(given, file string) (string, error) {
 
 // one stores a file, or standard input, and prints its key.
 func (p *putting) one(ctx context.Context, key, file string) error {
-	var got transfer.Stored
-	var err error
-	if file == "-" {
-		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, p.options)
-	} else {
-		got, err = p.client.PutFile(ctx, key, file, p.options)
+	var (
+		got  transfer.Stored
+		same bool
+		err  error
+	)
+	now := time.Now()
+	options := transfer.PutOptions{Headers: p.rules.Headers(key, now), Cond: p.cond}
+	options.ExpiresFloats = options.Headers.Expires != p.rules.Headers(key, now.Add(time.Hour)).Expires
+	switch {
+	case file == "-":
+		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, options)
+	case p.compare:
+		got, same, err = p.client.PutChanged(ctx, key, file, options)
+	default:
+		got, err = p.client.PutFile(ctx, key, file, options)
 	}
 	if err != nil {
 		return err
 	}
 	out := stored{Key: p.name(key)}
 	if p.json {
-		out.ETag, out.VersionID, out.ContentType, out.Size = got.ETag, got.VersionID, got.ContentType, &got.Size
+		out.ETag, out.VersionID, out.ContentType, out.Size, out.Unchanged = got.ETag, got.VersionID, got.ContentType, &got.Size, same
 	}
 	return p.print(out)
 }
@@ -148,6 +163,7 @@ func (p *putting) tree(c *cli.Context) error {
 		return err
 	}
 	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
+	p.compare = p.comparable(p.ctx, to)
 	t, err := each(p.verb, n, files(dir, m), func(rel string) string { return filepath.Join(dir, rel) }, func(ctx context.Context, rel string) error {
 		key, err := p.keyBelow(to, dir, rel)
 		if err != nil {
@@ -159,6 +175,20 @@ func (p *putting) tree(c *cli.Context) error {
 		return err
 	}
 	return t.result()
+}
+
+// comparable tells whether there may be something to compare files with. Of a folder in which there is nothing no object needs to be asked for.
+func (p *putting) comparable(ctx context.Context, folder string) bool {
+	if !p.grants.Has(levels.Get) {
+		return false
+	}
+	if !p.grants.Has(levels.List) {
+		return true
+	}
+	for page, err := range p.backend.Store.List(ctx, p.prefix+folder, store.ListOptions{PageSize: 1}) {
+		return err != nil || len(page.Objects) > 0
+	}
+	return false
 }
 
 // keyBelow is that of a file of a tree: its names become key elements as the mount makes them.

@@ -27,6 +27,7 @@ type properties struct {
 	StorageClass       string            `json:"storageClass,omitempty"`
 	SSE                string            `json:"serverSideEncryption,omitempty"`
 	SSEKMSKeyID        string            `json:"sseKmsKeyId,omitempty"`
+	Tags               string            `json:"tags,omitempty"`     // k=v&k2=v2, URL-encoded, where they may be read
 	Checksum           string            `json:"checksum,omitempty"` // ALGORITHM:base64, of the whole
 	Parts              int               `json:"parts,omitempty"`
 }
@@ -67,7 +68,7 @@ func propertiesOf(name string, o store.Object) properties {
 	return properties{
 		Key: name, Size: o.Size, ContentType: h.ContentType, ETag: o.ETag, LastModified: o.LastModified, VersionID: o.VersionID,
 		Metadata: h.Metadata, CacheControl: h.CacheControl, ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding,
-		ContentLanguage: h.ContentLanguage, Expires: h.Expires, StorageClass: h.StorageClass, SSE: h.SSE, SSEKMSKeyID: h.SSEKMSKeyID,
+		ContentLanguage: h.ContentLanguage, Expires: h.Expires, StorageClass: h.StorageClass, SSE: h.SSE, SSEKMSKeyID: h.SSEKMSKeyID, Tags: h.Tags,
 		Checksum: o.Checksum, Parts: o.Parts,
 	}
 }

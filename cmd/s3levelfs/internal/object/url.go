@@ -29,7 +29,7 @@ func urlCommand() *cli.Command {
 		Flags: levelFlags(
 			&cli.StringFlag{Name: "expires", Value: "900", Usage: "how long the URL is good, as `TIME`: seconds, or 15m, 1h30m; 1 s to 7 days"},
 			&cli.StringFlag{Name: "method", Value: "get", Usage: "`METHOD` that the URL is for: get or put"},
-			&cli.StringFlag{Name: "content-type", Usage: "with --method put: the Content-Type that the upload must have"},
+			&cli.StringFlag{Name: "content-type", Usage: "with --method put: the Content-Type `TYPE` that the upload must have"},
 			&cli.BoolFlag{Name: "validate", Usage: "fail when the object does not exist (Amplify's validateObjectExistence)"},
 			&cli.StringFlag{Name: "download-name", Usage: "have browsers save it as `NAME` (Content-Disposition: attachment)"},
 			response("content-type", "TYPE"), response("content-disposition", "VALUE"), response("content-encoding", "VALUE"),

@@ -34,6 +34,8 @@ type verb struct {
 
 	mu  sync.Mutex // of out
 	out io.Writer
+
+	settings *config.Loaded
 }
 
 // keysHelp is what the help of all of them says of keys.
@@ -93,10 +95,15 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	v.ends = append(v.ends, end)
 	v.client = transfer.New(v.backend.Store, transfer.Config{
 		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), Progress: show,
-		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)),
+		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
 	})
-	ok = true
+	v.settings, ok = cfg, true
 	return v, nil
+}
+
+// noticeTo says what a command goes on without.
+func noticeTo(w io.Writer) func(string) {
+	return func(text string) { _, _ = fmt.Fprintln(w, "s3levelfs: "+cmdline.Printable(text)) }
 }
 
 // close ends what openVerb has begun, the last thing first.

@@ -22,6 +22,9 @@ func newArea(p *levels.Policy, level, owner string) (*area, error) {
 	if strings.Contains(owner, "/") {
 		return nil, cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--owner: %q is no identity id: one has no slash", owner))
 	}
+	if level == "protected" && owner == "" && p.Identity().ID == "" {
+		return nil, cmdline.WithCode(cmdline.ExitConfig, errors.New("a guest has no protected files: name whose by --owner ID, or sign in"))
+	}
 	path := levelPath(p, level, owner)
 	prefix, err := levelPrefix(p, path, level, owner)
 	if err != nil {

@@ -36,6 +36,13 @@ func parallelOf(c *cli.Context) (int, error) {
 	return 0, cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--parallel: %d is not from 1 to %d", c.Int("parallel"), most))
 }
 
+// sameHelp is what the help says of what is there already.
+func sameHelp(what string) string {
+	return "What is there already\n" +
+		"is not " + what + " again: files are compared with objects by their size and the store's checksum, or its ETag where that is made of MD5s, of\n" +
+		"all bytes, never by their times; what can not be compared so is " + what + ". So the same command goes on where it was interrupted."
+}
+
 // folder is what a command with -r works below: "" is the whole level, else a slash ends it.
 func folder(name string) string {
 	if name == "" || strings.HasSuffix(name, "/") {
