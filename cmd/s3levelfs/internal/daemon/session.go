@@ -22,6 +22,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/feed"
 	"github.com/s3levelfs/s3levelfs/internal/notify"
 	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
@@ -49,6 +50,7 @@ type session struct {
 	notifier *fs.Notifier
 	notices  *notify.Notifier // nil: nobody wants them
 	seen     telemetry.EventCounts
+	feed     *feed.Feed
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
@@ -71,7 +73,7 @@ func (s *session) close() {
 
 // openSession builds everything and mounts. On an error nothing is left behind.
 func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, daemon bool) (_ *session, err error) {
-	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{})}
+	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{}), feed: feed.New()}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -266,6 +268,7 @@ func (s *session) publish() error {
 		return cmdline.WithCode(cmdline.ExitConfig, err)
 	}
 	s.onClose(server.Close)
+	s.onClose(s.feed.Close) // listeners get the rest, and the end, while the socket is there
 	reg, err := control.Registry()
 	if err != nil {
 		return cmdline.WithCode(cmdline.ExitConfig, err)
