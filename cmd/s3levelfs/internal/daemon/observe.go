@@ -12,6 +12,8 @@ func (s *session) event(e uploader.Event) {
 	s.vfs.Event(e)
 	s.seen.Count(e.Kind.String())
 	s.notice(e)
+	s.track(e)
+	s.trigger(e)
 	s.feed.Tell(s.feedEvent(e))
 }
 

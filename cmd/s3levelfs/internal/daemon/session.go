@@ -26,6 +26,8 @@ import (
 	"github.com/s3levelfs/s3levelfs/internal/notify"
 	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
+	"github.com/s3levelfs/s3levelfs/internal/trigger"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -51,6 +53,9 @@ type session struct {
 	notices  *notify.Notifier // nil: nobody wants them
 	seen     telemetry.EventCounts
 	feed     *feed.Feed
+	target   *tracking.Target   // nil: nobody tracks
+	tracker  *tracking.Recorder // nil as well
+	triggers *trigger.Runner    // nil: there are no commands
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
@@ -207,6 +212,9 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	list := listing.New(s.backend.Store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)
 	s.openNotify()
+	if err := s.openObservers(); err != nil {
+		return err
+	}
 	up, err := uploader.New(s.uploaderConfig(recovery))
 	if err != nil {
 		return fmt.Errorf("spool in %s can not be replayed: %w", s.state, err)
