@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -96,7 +98,7 @@ func (s *sink) refused(batch []tracking.Event, err error) tracking.Outcome {
 		return tracking.Outcome{Again: batch, Err: fmt.Errorf("kinesis %s: %w", s.name, cause(err))}
 	}
 	o := tracking.Outcome{Err: fmt.Errorf("kinesis %s: %s: %s", s.name, api.ErrorCode(), api.ErrorMessage())}
-	if passing(api) {
+	if passing(api) || overloaded(err) {
 		o.Again = batch
 		return o
 	}
@@ -122,6 +124,12 @@ func passing(e smithy.APIError) bool {
 		return true
 	}
 	return throttled || e.ErrorFault() == smithy.FaultServer
+}
+
+// overloaded tells by the status that an answer passes whose code says nothing, as those of what stands in front of the service.
+func overloaded(err error) bool {
+	answer, ok := errors.AsType[*awshttp.ResponseError](err)
+	return ok && (answer.HTTPStatusCode() >= http.StatusInternalServerError || answer.HTTPStatusCode() == http.StatusTooManyRequests)
 }
 
 // judge sorts the records of an answer. Source: PutRecords, "Records that were unsuccessfully processed": both of its codes,

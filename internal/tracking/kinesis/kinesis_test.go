@@ -163,6 +163,16 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
+// What stands in front of the service answers without a code: its status says that it passes.
+func TestOutageWithoutACode(t *testing.T) {
+	for status, again := range map[int]bool{503: true, 502: true, 429: true, 413: false} {
+		s, _ := open(t, "storage", func(int, request) (int, string) { return status, "" })
+		if o := s.Send(t.Context(), batch(2)); (len(o.Again) == 2) != again || (o.Refused == 2) == again || o.Err == nil {
+			t.Errorf("%d: %+v", status, o)
+		}
+	}
+}
+
 // Without an answer, and without credentials, all is sent again; errors show no secret, and are one line.
 func TestNoAnswer(t *testing.T) {
 	s, _ := open(t, "storage", func(int, request) (int, string) { panic(http.ErrAbortHandler) })
