@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 
+	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 	"github.com/s3levelfs/s3levelfs/internal/feed"
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
@@ -23,6 +24,15 @@ func (s *session) shown(key string) string {
 		return p
 	}
 	return key
+}
+
+// loginEvent tells who listens that a login is needed, or was done.
+func (s *session) loginEvent(err error) {
+	if err == nil {
+		s.feed.Tell(feed.Event{Kind: feed.Login})
+		return
+	}
+	s.feed.Tell(feed.Event{Kind: feed.LoginNeeded, Error: cmdline.OneLine(err.Error())})
 }
 
 // feedEvent is an event of the uploader's for who listens.

@@ -110,6 +110,7 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 	s.log = log
 	s.onClose(closeLog)
 	s.who.SetLog(log.Named("identity"))
+	s.who.OnLogin(s.loginEvent)
 	recovery, err := s.openSpool(ctx, owner)
 	if err != nil {
 		return nil, err
