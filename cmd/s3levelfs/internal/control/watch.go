@@ -53,6 +53,8 @@ func watch(c *cli.Context) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, unix.EPIPE): // Ctrl-C, or the reader of a pipe has what it wanted
 		return nil
+	case errors.Is(err, telemetry.ErrWatchCut):
+		return fmt.Errorf("%s: %w: `s3levelfs status` says whether it is there; mount again, and what was closed is uploaded", m.Mountpoint, err)
 	case Died(err):
 		return notAnswering(m, err)
 	}
