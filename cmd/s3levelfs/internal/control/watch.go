@@ -27,9 +27,7 @@ func WatchCommand() *cli.Command {
 		Description: "Uploads, copies, removals, conflicts, failures and logins from now on, until the mount ends or Ctrl-C: a line each, and JSON\n" +
 			"documents ({\"time\",\"event\",\"path\",\"key\",…}) where nobody sits at standard output, or with --json. The first event is \"watching\", the\n" +
 			"last one \"end\". Who reads too slowly loses events, and finds one \"lost\" with their count in their place.\n" +
-			"A path in a mount limits it to what is below; anything else is the begin of keys in the only running mount:\n\n" +
-			"   s3levelfs watch ~/cloud/public/photos\n" +
-			"   s3levelfs watch public/photos/2030-",
+			"A path in a mount limits it to what is below; anything else is the begin of keys in the only running mount.",
 		Flags:  []cli.Flag{cmdline.JSONFlag()},
 		Action: watch,
 	}
