@@ -46,8 +46,10 @@ type Source struct {
 
 	mu       sync.Mutex
 	log      *zap.Logger
-	identity Identity // "" = not known yet
-	subject  string   // of the user; "" = a guest, or not known yet
+	onLogin  func(error) // nil = nobody wants it
+	needed   bool        // onLogin was told last that a login is needed
+	identity Identity    // "" = not known yet
+	subject  string      // of the user; "" = a guest, or not known yet
 	have     granted
 	flight   chan struct{} // closed when the refresh under way ends; nil = none is
 	err      error         // why the last refresh failed; nil = it did not
@@ -90,6 +92,14 @@ func (s *Source) SetLog(log *zap.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = log
+}
+
+// OnLogin has f told, by the error, when a login is needed (ErrLoginNeeded, ErrOtherIdentity), and by nil when there are credentials after
+// it. It is called by the goroutine of a refresh, without a lock; but for Close nobody waits for it.
+func (s *Source) OnLogin(f func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onLogin = f
 }
 
 func (s *Source) logger() *zap.Logger {
@@ -167,26 +177,33 @@ func (s *Source) startFlight() {
 		if now, versionErr := s.cfg.Tokens.Version(s.cfg.Slot); err == nil && versionErr == nil {
 			version = now // our own changes are none
 		}
-		s.land(g, version, err)
+		tell := s.land(g, version, err)
 		close(done)
+		if tell != nil {
+			tell(err)
+		}
 	})
 }
 
-// land takes the outcome of a flight.
-func (s *Source) land(g granted, version Version, err error) {
+// land takes the outcome of a flight. tell is to be told of it, nil = it is no news of a login.
+func (s *Source) land(g granted, version Version, err error) (tell func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flight, s.version = nil, version
+	if needed := hopeless(err); needed != s.needed && (needed || err == nil) {
+		s.needed, tell = needed, s.onLogin
+	}
 	if err == nil {
 		if s.err != nil {
 			s.log.Info("credentials are good again", zap.Time("expire", g.creds.Expires))
 		}
 		s.have, s.err, s.delay = g, nil, 0
-		return
+		return tell
 	}
 	s.delay = min(max(2*s.delay, firstDelay), lastDelay)
 	s.err, s.next = err, time.Now().Add(s.delay)
 	s.log.Warn("credentials can not be renewed", zap.Time("expire", s.have.creds.Expires), zap.Error(err))
+	return tell
 }
 
 // State is what is known of the credentials, for people.

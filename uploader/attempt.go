@@ -133,7 +133,7 @@ func (u *Uploader) again(o *op, err error) {
 	o.notBefore = time.Now().Add(delay - delay/10 + time.Duration(rand.Int64N(int64(delay/5)+1))) //nolint:gosec // jitter needs no secrecy
 	u.logFailure(o)
 	if o.rounds == 1 {
-		u.events.add(Event{Kind: Failed, Key: o.key, To: o.to, Err: err})
+		u.events.add(Event{Kind: Failed, Key: o.key, To: o.to, What: o.kind.String(), Err: err})
 	}
 	u.log.Warn("upload failed, will be tried again", zap.Stringer("what", o.kind), zap.String("key", o.key),
 		zap.Int("rounds", o.rounds), zap.Duration("retry_in", delay), zap.Error(err))

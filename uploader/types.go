@@ -134,6 +134,7 @@ type Event struct {
 	LastModified time.Time // Committed: the store's, zero if it did not say
 	Gen          string    // Committed: the generation, "" for moves, markers and attributes
 	Op           uint64    // Committed: number of the operation; see [Uploader.LastOp]
+	What         string    // Failed: what was to be done, as Item.What says it
 	Err          error     // Failed, BaseLost, LevelDenied, Reappeared
 }
 

@@ -20,6 +20,7 @@ type DirStream struct {
 	parent node
 	list   *listing.Stream // nil: the policy alone says what is there
 	ended  bool
+	usage  usage
 
 	fixed   []named                    // the policy's own entries
 	pending map[string][]uploader.Info // by key element, those that have not been given
@@ -60,6 +61,7 @@ func (v *FS) OpenDir(ctx context.Context, path string) (*DirStream, error) {
 	}
 	slices.Sort(d.names)
 	if d.list, err = v.listing.Open(ctx, dir); err != nil {
+		v.used(Use{Kind: UseList, Key: dir, Err: err})
 		return nil, wrap(op, path, err)
 	}
 	return d, nil
@@ -78,8 +80,12 @@ func (v *FS) fixedEntries(n *node) (out []named) {
 
 // Close ends the stream.
 func (d *DirStream) Close() {
-	if d.list != nil {
-		d.list.Close()
+	if d.list == nil {
+		return
+	}
+	d.list.Close()
+	if used, err := d.usage.outcome(); used {
+		d.v.used(Use{Kind: UseList, Key: d.parent.target.DirPrefix(), Err: err})
 	}
 }
 
@@ -89,6 +95,7 @@ func (d *DirStream) Next(ctx context.Context) ([]DirEntry, error) {
 	for !d.ended {
 		m := d.v.mark()
 		nodes, err := d.nodes(ctx)
+		d.usage.note(err)
 		if err != nil {
 			return nil, wrap(d.op, d.parent.path, err)
 		}

@@ -29,6 +29,8 @@ type Handle struct {
 	dir, name string
 	seen      atomic.Bool // that is known of it
 
+	usage usage // of the stored version
+
 	changed  atomic.Bool // it has written something
 	resized  atomic.Bool // it was pinned to a version of another size, and Resized has not told yet
 	mu       sync.Mutex
@@ -110,10 +112,16 @@ func (h *Handle) read(ctx context.Context, from func(source) (int, error), drop 
 			if n > 0 && s.stored() && !h.seen.Swap(true) {
 				h.fs.readSibling(h)
 			}
+			if s.stored() {
+				h.usage.note(nil)
+			}
 			return nil
 		// Bytes in front of a failure are not returned: the kernel takes a short
 		// answer for the file's end and would keep zeros behind it.
 		case tries > 2 || !h.recover(ctx, s, err):
+			if s.stored() {
+				h.usage.note(err)
+			}
 			return h.readError(ctx, err)
 		}
 	}
@@ -232,6 +240,10 @@ func (h *Handle) Release(ctx context.Context) (err error) {
 	h.released = true
 	h.mu.Unlock()
 	h.fs.cache.Leave(&h.stream)
+	if used, err := h.usage.outcome(); used {
+		obj := h.of.source().obj
+		h.fs.used(Use{Kind: UseRead, Key: obj.Key, Size: obj.Size, Err: err})
+	}
 	if h.writer != nil {
 		if h.of.takeWriter(h.writer) {
 			err = wrap("release", h.path, h.writer.Release(ctx, true))

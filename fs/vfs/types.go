@@ -63,6 +63,10 @@ type Config struct {
 	// Created gives the headers that an object begins with which is made here; nil = none. It must be quick.
 	Created func(key string) store.Headers
 
+	// Used is told what programs have had of the store: files that they have read, directories that they have listed. It must be quick, and is
+	// called by many goroutines; nil = none.
+	Used func(Use)
+
 	// Notify is told what the kernel should drop. It is called from a
 	// goroutine of its own, one call at a time, never under a lock; nil = none.
 	Notify func(Invalidation)

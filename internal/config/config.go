@@ -78,6 +78,10 @@ type Config struct {
 	Providers        map[string]ProviderTable // [provider.NAME] of the file
 	ProviderSettings ProviderSettings         // of the provider in use
 
+	// What happens besides.
+	Tracking Tracking
+	Triggers Triggers
+
 	// How it reports.
 	Notify    string
 	Metrics   string
@@ -139,6 +143,7 @@ const (
 	GroupMount               // mount alone
 	GroupLog                 // every command
 	GroupObject              // commands that create objects
+	GroupTrack               // commands that work on objects
 )
 
 // Option is one row of the table.
@@ -183,13 +188,14 @@ func Default() *Config {
 		PerUserMax: 16, PerUserIdle: 15 * time.Minute, PerUserDir: "/run/s3levelfs",
 		CacheSize: AutoSize, CacheKeepFree: autoCacheFree(), Memory: 256 << 20, MetadataTTL: 5 * time.Second, AttrTTL: time.Minute, URLExpires: 15 * time.Minute, StaleIfDown: 10 * time.Minute,
 		SpoolSize: 0, KeepFree: autoFree(), Settle: 20 * time.Millisecond, PinBase: 16 << 20, Close: "spool", Fsync: "local", OnConflict: "keep-both",
+		Triggers: Triggers{Timeout: time.Minute},
 		LogLevel: "info", LogFormat: "text",
 	}
 }
 
 // Table lists the options in the order of the manual; setting one changes c.
 func (c *Config) Table() []Option {
-	return append(append(c.storeOptions(), c.mountOptions()...), append(c.objectOptions(), c.logOptions()...)...)
+	return slices.Concat(c.storeOptions(), c.mountOptions(), c.triggerOptions(), c.objectOptions(), c.trackOptions(), c.logOptions())
 }
 
 func (c *Config) storeOptions() []Option {

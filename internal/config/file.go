@@ -101,6 +101,12 @@ func (l *Loaded) toml(table []Option, path string, text []byte) (layer, error) {
 			}
 			continue
 		}
+		if name == "tracking" {
+			if err := trackingSetting(v, origin, own); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !known[name] {
 			return nil, &Error{Name: name, Origin: origin, Err: errors.New("no such setting; see `s3levelfs mount -h` for their names")}
 		}

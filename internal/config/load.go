@@ -79,6 +79,9 @@ func Load(s Sources) (*Loaded, error) {
 			return nil, err
 		}
 	}
+	if err := l.absolute(); err != nil {
+		return nil, err
+	}
 	return l, l.validate()
 }
 

@@ -45,6 +45,21 @@ func (c *Config) CacheBase() string {
 	return orTemp(under(os.LookupEnv, "XDG_CACHE_HOME", ".cache", ""))
 }
 
+// absolute makes the paths absolute that are used after a daemon has left the working directory.
+func (l *Loaded) absolute() error {
+	for name, p := range map[string]*string{"state-dir": &l.StateDir, "cache-dir": &l.CacheDir, "log-file": &l.LogFile} {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return &Error{Name: name, Origin: l.Origin[name], Err: err}
+		}
+		*p = abs
+	}
+	return nil
+}
+
 // RuntimeDir is where running mounts of this user are registered.
 func RuntimeDir() string {
 	if d := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(d) {

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"html"
@@ -9,9 +8,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/s3levelfs/s3levelfs/internal/command"
 )
 
 // Desktop is the value of --notify that means notify-send(1).
@@ -25,34 +23,21 @@ func ByDesktop() (func(context.Context, Event) error, error) {
 	}
 	return func(ctx context.Context, e Event) error {
 		// The body may be read as markup.
-		return finish(exec.CommandContext(ctx, program, "--app-name=s3levelfs", "--", e.Title(), html.EscapeString(e.Text()))) //nolint:gosec // no shell reads the text
+		return command.Run(exec.CommandContext(ctx, program, "--app-name=s3levelfs", "--", e.Title(), html.EscapeString(e.Text()))) //nolint:gosec // no shell reads the text
 	}, nil
 }
 
 // ByCommand tells by a shell command, with what there is to tell in its environment: S3LEVELFS_EVENT, _PATH, _OTHER, _ERROR,
 // _MORE, _TEXT.
-func ByCommand(command string) func(context.Context, Event) error {
+func ByCommand(line string) func(context.Context, Event) error {
 	return func(ctx context.Context, e Event) error {
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command) //nolint:gosec // the user's own command
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line) //nolint:gosec // the user's own command
 		cmd.Env = os.Environ()
 		for name, value := range map[string]string{
 			"EVENT": string(e.Kind), "PATH": e.Path, "OTHER": e.Other, "ERROR": e.Err, "MORE": strconv.Itoa(e.More), "TEXT": e.Text(),
 		} {
 			cmd.Env = append(cmd.Env, "S3LEVELFS_"+name+"="+strings.ReplaceAll(value, "\x00", ""))
 		}
-		return finish(cmd)
+		return command.Run(cmd)
 	}
-}
-
-// finish runs a command in a group of its own, which ends with its time.
-func finish(cmd *exec.Cmd) error {
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out.Bytes()[:min(out.Len(), 500)]))
-	}
-	return nil
 }

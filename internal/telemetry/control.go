@@ -34,6 +34,7 @@ type Controller interface {
 	// Unmount takes the mount away and begins the drain; it does not wait for it.
 	Unmount(ctx context.Context) error
 	Spooler
+	Watcher
 }
 
 // Server answers on a control socket.
@@ -125,5 +126,6 @@ func routes(c Controller, log *zap.Logger) http.Handler {
 		answer(w, struct{}{}, c.Unmount(r.Context()))
 	})
 	spoolRoutes(mux, c, answer)
+	watchRoute(mux, c, answer)
 	return mux
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,17 @@ func (f *fake) SpoolRead(_ context.Context, id string, p []byte, off int64) erro
 	return nil
 }
 func (f *fake) SpoolDiscard(context.Context, string) error { return errors.New("full") }
+
+func (f *fake) Watch(ctx context.Context, r telemetry.WatchRequest) (iter.Seq[any], error) {
+	if r.Path == "none" {
+		return nil, errors.New("no such path")
+	}
+	return func(yield func(any) bool) {
+		if yield(r) && yield(map[string]string{"n": "a<b\n"}) && r.Prefix == "" {
+			<-ctx.Done()
+		}
+	}, nil
+}
 
 // The two ends of the socket agree.
 func TestSpoolOverTheSocket(t *testing.T) {

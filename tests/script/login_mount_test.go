@@ -108,6 +108,7 @@ func TestLoginUnderAMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.must("", "sync")
+	events := a.watch(m.Dir)
 	a.fake.Revoke("alice")
 	until(t, "the credentials have expired", func() bool {
 		if err := os.WriteFile(filepath.Join(dir, "two"), []byte(time.Now().String()), 0o600); err != nil {
@@ -139,6 +140,9 @@ func TestLoginUnderAMount(t *testing.T) {
 		t.Errorf("after the login: %+v %q", l, paused)
 	}
 	m.Unmount(t)
+	if got := events(); strings.Join(only(got, "login-needed", "login", "end"), " ") != "login-needed login end" {
+		t.Errorf("watch has told %q", got)
+	}
 }
 
 // TestPurge: unsent data stops it, exit 75 with its count, and nothing is done; by force it goes, with the cache, and others' spools stay.

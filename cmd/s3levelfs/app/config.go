@@ -32,7 +32,7 @@ func configCommand() *cli.Command {
 			Flags: append([]cli.Flag{
 				cmdline.JSONFlag(),
 				&cli.BoolFlag{Name: "all", Usage: "the defaults, too"},
-			}, cmdline.GroupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupLog)...),
+			}, cmdline.GroupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupTrack, config.GroupLog)...),
 			Action: configShow,
 		}},
 	}

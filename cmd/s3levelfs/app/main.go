@@ -60,7 +60,7 @@ func newApp() *cli.App {
 		CommandNotFound:        nil,
 		Commands: []*cli.Command{
 			daemon.MountCommand(), control.UmountCommand(), control.SyncCommand(), control.StatusCommand(),
-			control.ExplainCommand(), control.SpoolCommand(), doctor.Command(), localCommand(), providersCommand(), configCommand(), cmdline.VersionCommand(),
+			control.ExplainCommand(), control.SpoolCommand(), control.WatchCommand(), doctor.Command(), localCommand(), providersCommand(), configCommand(), cmdline.VersionCommand(),
 			account.LoginCommand(), account.LogoutCommand(), account.WhoamiCommand(),
 			object.VaultCommand(),
 			bucket.InitCommand(), bucket.PolicyCommand(), bucket.CORSCommand(), bucket.AccessCommand(),

@@ -33,6 +33,7 @@ func pages() manual {
 		"umount":        {[]int{unsent}, []string{"s3levelfs umount ~/cloud", "s3levelfs umount --timeout 30s ~/cloud"}},
 		"sync":          {[]int{unsent}, []string{"s3levelfs sync", "s3levelfs sync --timeout 5m ~/cloud/private/report.odt"}},
 		"status":        {nil, []string{"s3levelfs status", "s3levelfs status --watch ~/cloud"}},
+		"watch":         {nil, []string{"s3levelfs watch", "s3levelfs watch ~/cloud/public/photos", "s3levelfs watch --json public/photos/2030-"}},
 		"explain":       {nil, []string{"s3levelfs explain ~/cloud/private/report.odt"}},
 		"spool ls":      {[]int{set}, []string{"s3levelfs spool ls", "s3levelfs spool ls --json"}},
 		"spool retry":   {[]int{set}, []string{"s3levelfs spool retry", "s3levelfs spool retry public/report.odt"}},

@@ -28,6 +28,8 @@ type Backend struct {
 	Policy   *levels.Policy
 	Identity levels.Identity
 	Presign  vfs.Presigner // nil: the provider makes no URLs
+
+	Credentials store.CredentialSource // nil: the provider's own, such as the AWS default chain
 }
 
 // OpenLog opens the log of a command. A daemon without --log-file logs into dir.
@@ -120,7 +122,7 @@ func OpenStoreAs(ctx context.Context, cfg *config.Loaded, w *Who, log *zap.Logge
 	if cfg.UploadLimit > 0 {
 		s = throttle.New(s, cfg.UploadLimit)
 	}
-	return &Backend{Store: telemetry.CountRequests(s), Policy: policy, Identity: w.Identity, Presign: presign}, nil
+	return &Backend{Store: telemetry.CountRequests(s), Policy: policy, Identity: w.Identity, Presign: presign, Credentials: w.Credentials}, nil
 }
 
 // openProvider opens the provider of the settings; without credentials it finds its own.

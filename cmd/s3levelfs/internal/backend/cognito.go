@@ -41,6 +41,13 @@ func (w *Who) SetLog(log *zap.Logger) {
 	}
 }
 
+// OnLogin has f told when a login is needed, by the error, and by nil when there are credentials after it.
+func (w *Who) OnLogin(f func(error)) {
+	if w.Source != nil {
+		w.Source.OnLogin(f)
+	}
+}
+
 // UsesCognito tells whether the app's identity pool gives the credentials: it is set, and nobody says who he is by an
 // identity id, whose credentials are the AWS chain's.
 func UsesCognito(cfg *config.Loaded) bool {

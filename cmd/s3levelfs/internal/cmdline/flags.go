@@ -33,7 +33,7 @@ func tableFlags(want func(config.Option) bool) []cli.Flag {
 		}
 		category := map[config.Group]string{
 			config.GroupStore: "store options", config.GroupMount: "mount options", config.GroupLog: "log options",
-			config.GroupObject: "object options",
+			config.GroupObject: "object options", config.GroupTrack: "tracking options",
 		}[o.Group]
 		if o.Bool() {
 			flags = append(flags, &cli.BoolFlag{Name: o.Name, Usage: o.Usage, Category: category, EnvVars: nil})

@@ -16,6 +16,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/backend"
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/trigger"
 )
 
 // MountStatus is what a running mount says of itself; `status --json` prints it.
@@ -35,7 +36,9 @@ type MountStatus struct {
 	SpoolKeep  int64                  `json:"spool_keep_free"`       // bytes of them that are left to others
 	SpoolLimit int64                  `json:"spool_limit,omitempty"` // bytes; 0 = none
 	Uploads    UploadStatus           `json:"uploads"`
-	Events     map[string]int64       `json:"events,omitempty"` // what has happened to files since the mount, by kind
+	Events     map[string]int64       `json:"events,omitempty"`   // what has happened to files since the mount, by kind
+	Tracking   *TrackingStatus        `json:"tracking,omitempty"` // nil = nobody tracks
+	Triggers   *trigger.Stats         `json:"triggers,omitempty"` // nil = there are no commands
 	Cache      cache.Stats            `json:"cache"`
 	Disk       *disk.Stats            `json:"disk_cache,omitempty"`    // nil = there is none
 	NoDisk     string                 `json:"no_disk_cache,omitempty"` // why
@@ -187,6 +190,7 @@ func writeStatus(w io.Writer, s *MountStatus) {
 	if s.SpoolLimit > 0 && s.SpoolBytes > s.SpoolLimit-LowDisk {
 		line("", "it has reached its size (--spool-size %s): programs wait for uploads, then get ENOSPC", cmdline.BytesText(s.SpoolLimit))
 	}
+	writeObservers(line, s)
 	line("cache", "%s, %d hits, %d misses", cmdline.BytesText(s.Cache.Bytes), s.Cache.Hits, s.Cache.Misses)
 	writeDiskCache(line, s)
 	if n := s.Cache.Unverified; n > 0 {

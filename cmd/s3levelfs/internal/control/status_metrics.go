@@ -61,6 +61,16 @@ func MetricsOf(s *MountStatus) []telemetry.Metric {
 		counts("cache_hits_total", "Blocks that were read from the cache.", "", map[string]int64{"": s.Cache.Hits}),
 		counts("cache_misses_total", "Blocks that were not.", "", map[string]int64{"": s.Cache.Misses}),
 	}
+	if t := s.Tracking; t != nil {
+		families = append(families, counts("tracking_events_total", "Tracked calls, by what has become of their events.", "result", map[string]int64{
+			"sent": t.Sent, "lost": t.Lost, "refused": t.Refused,
+		}))
+	}
+	if t := s.Triggers; t != nil {
+		families = append(families, counts("trigger_commands_total", "Commands for uploads and removals, by what has become of them.", "result", map[string]int64{
+			"succeeded": t.Succeeded, "failed": t.Failed, "lost": t.Lost,
+		}))
+	}
 	if d := s.Disk; d != nil {
 		families = append(families,
 			gauge("disk_cache_bytes", "Bytes that the read cache takes on its disk.", float64(d.Bytes)),

@@ -43,7 +43,8 @@ func (s *session) status() *control.MountStatus {
 		Mountpoint: s.mountpoint, State: state, PID: os.Getpid(), Version: cmdline.Version, Started: s.started,
 		Bucket: s.cfg.Bucket, Endpoint: s.cfg.Endpoint, Identity: s.backend.Identity.ID, Login: s.who.Status(),
 		Spool: s.state, SpoolBytes: used, SpoolFree: free, SpoolLimit: s.cfg.SpoolSize, SpoolKeep: spool.KeepFree(s.cfg.KeepFree).Of(total),
-		Uploads: control.UploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Cache: s.cache.Stats(), Disk: onDisk, NoDisk: noDisk,
+		Uploads: control.UploadsOf(s.uploader.Status()), Events: s.seen.Counts(), Tracking: s.trackingStatus(), Triggers: s.triggerStatus(),
+		Cache: s.cache.Stats(), Disk: onDisk, NoDisk: noDisk,
 		Requests: s.backend.Store.Stats(), Kernel: kernel, Handles: handles, Goroutines: runtime.NumGoroutine(),
 	}
 }

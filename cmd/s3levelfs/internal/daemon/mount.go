@@ -30,7 +30,7 @@ func MountCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay in the foreground; Ctrl-C unmounts", Category: "mount options"},
 			&cli.BoolFlag{Name: loginOrGuestFlag, Hidden: true},
-		}, cmdline.GroupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupLog)...),
+		}, cmdline.GroupFlags(config.GroupStore, config.GroupMount, config.GroupObject, config.GroupTrack, config.GroupLog)...),
 		Action: mount,
 	}
 }
@@ -47,6 +47,9 @@ func mount(c *cli.Context) error {
 		return err
 	}
 	if _, err := backend.ObjectRules(cfg); err != nil {
+		return err
+	}
+	if err := checkObservers(cfg, c.Bool("foreground")); err != nil {
 		return err
 	}
 	mountpoint, err := fs.CheckMountpoint(c.Args().First())

@@ -28,20 +28,12 @@ func (s *session) openNotify() {
 	s.onClose(s.notices.Close)
 }
 
-// event is told of all that the uploader does or finds.
-func (s *session) event(e uploader.Event) {
-	s.vfs.Event(e)
-	s.seen.Count(e.Kind.String())
+// notice tells the user of trouble with a file, which the event is of.
+func (s *session) notice(e uploader.Event) {
 	if s.notices == nil {
 		return
 	}
-	path := func(key string) string {
-		if p, ok := s.backend.Policy.PathOf(key); ok {
-			return p
-		}
-		return key
-	}
-	n := notify.Event{Path: path(e.Key)}
+	n := notify.Event{Path: s.shown(e.Key)}
 	if e.Err != nil {
 		n.Err = e.Err.Error()
 	}
@@ -50,7 +42,7 @@ func (s *session) event(e uploader.Event) {
 		s.notices.Stored(n.Path)
 		return
 	case uploader.Conflict:
-		n.Kind, n.Other, n.Theirs = notify.Conflict, path(e.To), e.Theirs
+		n.Kind, n.Other, n.Theirs = notify.Conflict, s.shown(e.To), e.Theirs
 	case uploader.Failed:
 		n.Kind = notify.Failed
 	case uploader.BaseLost:

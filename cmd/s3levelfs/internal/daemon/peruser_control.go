@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/user"
 	"strconv"
@@ -97,3 +98,7 @@ func (c *frontController) SpoolFile(context.Context, string) (telemetry.SpoolFil
 func (c *frontController) SpoolRead(context.Context, string, []byte, int64) error { return errAskUser }
 
 func (c *frontController) SpoolDiscard(context.Context, string) error { return errAskUser }
+
+func (c *frontController) Watch(context.Context, telemetry.WatchRequest) (iter.Seq[any], error) {
+	return nil, errAskUser
+}

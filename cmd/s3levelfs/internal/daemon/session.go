@@ -22,9 +22,12 @@ import (
 	"github.com/s3levelfs/s3levelfs/fs/vfs/attrs"
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/feed"
 	"github.com/s3levelfs/s3levelfs/internal/notify"
 	"github.com/s3levelfs/s3levelfs/internal/objectopts"
 	"github.com/s3levelfs/s3levelfs/internal/telemetry"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
+	"github.com/s3levelfs/s3levelfs/internal/trigger"
 	"github.com/s3levelfs/s3levelfs/uploader"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
@@ -49,6 +52,10 @@ type session struct {
 	notifier *fs.Notifier
 	notices  *notify.Notifier // nil: nobody wants them
 	seen     telemetry.EventCounts
+	feed     *feed.Feed
+	target   *tracking.Target   // nil: nobody tracks
+	tracker  *tracking.Recorder // nil as well
+	triggers *trigger.Runner    // nil: there are no commands
 	fuse     *fs.Server
 	mounted  chan struct{} // closed when fuse is set: the control socket is there before
 
@@ -71,7 +78,7 @@ func (s *session) close() {
 
 // openSession builds everything and mounts. On an error nothing is left behind.
 func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, daemon bool) (_ *session, err error) {
-	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{})}
+	s := &session{cfg: cfg, mountpoint: mountpoint, started: time.Now(), mounted: make(chan struct{}), feed: feed.New()}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -103,6 +110,7 @@ func openSession(ctx context.Context, cfg *config.Loaded, mountpoint string, dae
 	s.log = log
 	s.onClose(closeLog)
 	s.who.SetLog(log.Named("identity"))
+	s.who.OnLogin(s.loginEvent)
 	recovery, err := s.openSpool(ctx, owner)
 	if err != nil {
 		return nil, err
@@ -205,6 +213,9 @@ func (s *session) assemble(recovery *spool.Recovery, cacheDir string) error {
 	list := listing.New(s.backend.Store, listing.Config{TTL: notZero(cfg.MetadataTTL), StaleIfDown: notZero(cfg.StaleIfDown), Log: log.Named("listing")})
 	s.onClose(list.Close)
 	s.openNotify()
+	if err := s.openObservers(); err != nil {
+		return err
+	}
 	up, err := uploader.New(s.uploaderConfig(recovery))
 	if err != nil {
 		return fmt.Errorf("spool in %s can not be replayed: %w", s.state, err)
@@ -266,6 +277,7 @@ func (s *session) publish() error {
 		return cmdline.WithCode(cmdline.ExitConfig, err)
 	}
 	s.onClose(server.Close)
+	s.onClose(s.feed.Close) // listeners get the rest, and the end, while the socket is there
 	reg, err := control.Registry()
 	if err != nil {
 		return cmdline.WithCode(cmdline.ExitConfig, err)

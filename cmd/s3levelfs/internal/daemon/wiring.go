@@ -57,7 +57,7 @@ func (s *session) vfsConfig(n *fs.Notifier) vfs.Config {
 		}[cfg.Attrs],
 		UID: ownerID(cfg.UID, uint32(os.Getuid())), GID: ownerID(cfg.GID, uint32(os.Getgid())), Umask: uint32(cfg.Umask),
 		ReadOnly: cfg.ReadOnly, MetadataTTL: notZero(cfg.MetadataTTL), AttrTTL: notZero(cfg.AttrTTL), URLExpires: cfg.URLExpires,
-		Notify: n.Invalidate, Log: s.log.Named("vfs"),
+		Used: s.used, Notify: n.Invalidate, Log: s.log.Named("vfs"),
 		Created: func(key string) store.Headers { return s.objects.Headers(key, time.Now()) },
 	}
 }

@@ -3,6 +3,7 @@ package object
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/levels"
 )
 
@@ -36,7 +37,9 @@ func cat(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := v.client.Get(v.ctx, key, c.App.Writer, o); err != nil {
+		got, err := v.client.Get(v.ctx, key, c.App.Writer, o)
+		v.track.Track(tracking.Download(got.Size, err))
+		if err != nil {
 			return v.explainFailure(err)
 		}
 	}

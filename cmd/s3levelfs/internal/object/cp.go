@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -57,6 +58,7 @@ type copying struct {
 	to   *area
 	cond store.Cond
 	do   copier
+	move bool // do removes the source, too
 	json bool
 }
 
@@ -74,7 +76,7 @@ func copyObjects(c *cli.Context, want levels.Perm, do copier) error {
 		return err
 	}
 	defer v.close()
-	p := &copying{verb: v, cond: store.Cond{IfNoneMatch: c.Bool("if-none-match")}, do: do, json: c.Bool("json")}
+	p := &copying{verb: v, cond: store.Cond{IfNoneMatch: c.Bool("if-none-match")}, do: do, move: want.Has(levels.Delete), json: c.Bool("json")}
 	if p.to, err = v.targetArea(c); err != nil {
 		return err
 	}
@@ -115,8 +117,12 @@ func (v *verb) targetArea(c *cli.Context) (*area, error) {
 
 func (p *copying) one(ctx context.Context, source, target string) error {
 	got, err := p.do(p.client, ctx, source, target, p.cond)
+	p.track.Track(tracking.Of(tracking.Copy, err))
 	if err != nil {
 		return err
+	}
+	if p.move {
+		p.track.Track(tracking.Of(tracking.Remove, nil))
 	}
 	out := stored{Key: p.to.name(target)}
 	if p.json {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -83,6 +84,7 @@ func get(c *cli.Context) error {
 		return err
 	}
 	got, file, err := v.getOne(c, key, c.Args().Get(1), o)
+	v.track.Track(tracking.Download(got.Size, err))
 	if err != nil {
 		return v.explainFailure(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 )
@@ -37,6 +38,9 @@ func (v *verb) getTree(c *cli.Context) error {
 	into := &tree{verb: v, root: root, from: folder(c.Args().First())}
 	t, err := each(v, n, v.below(v.ctx, v.area, into.from, m), func(o listedObject) string { return v.name(o.Key) }, func(ctx context.Context, o listedObject) error {
 		got, same, file, err := into.getBelow(ctx, o)
+		if err != nil || file != "" && !same { // else a directory was made of a marker, or the file was there
+			v.track.Track(tracking.Download(got.Size, err))
+		}
 		if err == nil && c.Bool("json") && file != "" {
 			err = v.print(gotten{v.name(o.Key), filepath.Join(dir, file), got.Size, got.ETag, same})
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/backend"
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/levels"
 )
 
@@ -56,7 +57,9 @@ func ls(c *cli.Context) error {
 	}
 	defer v.close()
 	what.path, what.prefix = v.path, v.prefix
-	if err := printListing(v.ctx, v.backend.Store, v.policy, what, c.App.Writer); err != nil {
+	err = printListing(v.ctx, v.backend.Store, v.policy, what, v)
+	v.track.Track(tracking.Of(tracking.List, err))
+	if err != nil {
 		return backend.Describe(err, v.bucket)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 	"github.com/s3levelfs/s3levelfs/internal/config"
 	"github.com/s3levelfs/s3levelfs/internal/objectopts"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -138,6 +139,9 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 		got, same, err = p.client.PutChanged(ctx, key, file, options)
 	default:
 		got, err = p.client.PutFile(ctx, key, file, options)
+	}
+	if !same { // else nothing was put
+		p.track.Track(tracking.Of(tracking.Put, err))
 	}
 	if err != nil {
 		return err

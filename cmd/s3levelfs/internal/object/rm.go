@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 )
@@ -119,12 +120,19 @@ func (r *removing) batch(keys []string) error {
 	var printed error
 	failed, err := r.client.Remove(r.ctx, keys, func(gone []string) {
 		r.tally.done += len(gone)
+		for range gone {
+			r.track.Track(tracking.Of(tracking.Remove, nil))
+		}
 		if r.json {
 			printed = errors.Join(printed, r.tell(gone))
 		}
 	})
 	for _, f := range failed {
+		r.track.Track(tracking.Of(tracking.Remove, f.Err))
 		r.noteFailure(f)
+	}
+	if err != nil {
+		r.track.Track(tracking.Of(tracking.Remove, err))
 	}
 	return errors.Join(r.explainFailure(err), printed)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 )
@@ -54,6 +55,7 @@ func stat(c *cli.Context) error {
 		return err
 	}
 	o, err := v.backend.Store.Head(v.ctx, key, store.Cond{})
+	v.track.Track(tracking.Of(tracking.GetProperties, err))
 	if err != nil {
 		return v.explainFailure(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/s3store"
@@ -69,11 +70,15 @@ func presign(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("validate") {
-		if _, err := s.Head(v.ctx, r.Key, store.Cond{}); err != nil {
-			return v.explainFailure(err)
-		}
+		_, err = s.Head(v.ctx, r.Key, store.Cond{})
 	}
-	got, err := s.Presign(v.ctx, r)
+	var got s3store.Presigned
+	if err == nil {
+		got, err = s.Presign(v.ctx, r)
+	}
+	if !r.Put { // Amplify's clients make no URLs to put by
+		v.track.Track(tracking.Of(tracking.Get, err))
+	}
 	if err != nil {
 		return v.explainFailure(err)
 	}

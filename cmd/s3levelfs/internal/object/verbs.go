@@ -18,6 +18,7 @@ import (
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/backend"
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
 	"github.com/s3levelfs/s3levelfs/internal/config"
+	"github.com/s3levelfs/s3levelfs/internal/tracking"
 	"github.com/s3levelfs/s3levelfs/internal/transfer"
 	"github.com/s3levelfs/s3levelfs/levels"
 	"github.com/s3levelfs/s3levelfs/store"
@@ -30,6 +31,7 @@ type verb struct {
 	bucket  string
 	backend *backend.Backend
 	client  *transfer.Client
+	track   *tracking.Recorder // nil: nobody wants it
 	ends    []func()
 
 	mu  sync.Mutex // of out
@@ -47,7 +49,7 @@ func levelFlags(more ...cli.Flag) []cli.Flag {
 		&cli.StringFlag{Name: "level", Value: "public", Usage: "`LEVEL` of the keys: public, protected or private", DefaultText: "--default-level, else public"},
 		&cli.StringFlag{Name: "owner", Usage: "the protected files of this identity `ID`; default: the own ones"},
 		cmdline.JSONFlag(),
-	), cmdline.GroupFlags(config.GroupStore, config.GroupLog)...)
+	), cmdline.GroupFlags(config.GroupStore, config.GroupTrack, config.GroupLog)...)
 }
 
 // openVerb reads the settings of a command and opens the bucket. want is what it needs to be granted.
@@ -60,6 +62,10 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 		if _, err := os.Stat(cfg.Local); err != nil { // a mount or a put would make it, a look does not
 			return nil, cmdline.WithCode(cmdline.ExitConfig, fmt.Errorf("--local: there is no data: %w", err))
 		}
+	}
+	target, err := backend.TrackingTarget(cfg, !givesBytes(c))
+	if err != nil {
+		return nil, err
 	}
 	v := &verb{out: c.App.Writer}
 	ok := false
@@ -81,6 +87,10 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 		return nil, err
 	}
 	v.ends = append(v.ends, func() { _ = v.backend.Store.Close() })
+	if v.track, err = backend.OpenTracking(v.ctx, cfg, target, v.backend.Credentials, v, log); err != nil {
+		return nil, err
+	}
+	v.ends = append(v.ends, v.track.Close)
 	v.bucket = cfg.Bucket
 	if v.area, err = newArea(v.backend.Policy, c.String("level"), c.String("owner")); err != nil {
 		return nil, err
@@ -112,6 +122,18 @@ func (v *verb) close() {
 		end()
 	}
 	v.ends = nil
+}
+
+// givesBytes tells whether a command writes objects to standard output.
+func givesBytes(c *cli.Context) bool {
+	return c.Command.Name == "cat" || c.Command.Name == "get" && c.Args().Get(1) == "-"
+}
+
+// Write writes whole lines to standard output, between those of print.
+func (v *verb) Write(p []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.out.Write(p)
 }
 
 // print writes one JSON document on a line of its own.

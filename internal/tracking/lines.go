@@ -1,0 +1,74 @@
+package tracking
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"go.uber.org/zap"
+)
+
+// lines writes a JSON document a line; a batch is one write.
+type lines struct {
+	to    io.Writer
+	close func() error
+}
+
+// OpenFile appends to a file, which it makes, 0600, when it is not there. Several processes may append to one: O_APPEND keeps their batches
+// apart on a local file system.
+func OpenFile(path string) (Sink, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("tracking: %w", err)
+	}
+	return &lines{f, f.Close}, nil
+}
+
+// ToWriter writes to w, which stays open.
+func ToWriter(w io.Writer) Sink { return &lines{w, func() error { return nil }} }
+
+// Send refuses a batch for good that was written in part: sent again it would be there twice.
+func (l *lines) Send(_ context.Context, batch []Event) Outcome {
+	var text bytes.Buffer
+	to := json.NewEncoder(&text)
+	for _, e := range batch {
+		if err := to.Encode(e); err != nil {
+			return taken(batch, err)
+		}
+	}
+	size := text.Len()
+	n, err := l.to.Write(text.Bytes())
+	switch {
+	case err == nil && n == size:
+		return Outcome{}
+	case err == nil:
+		err = io.ErrShortWrite
+	case n == 0:
+		return Outcome{Again: batch, Err: err} // a full disk may get room
+	}
+	return taken(batch, err)
+}
+
+func (l *lines) Close() error { return l.close() }
+
+// toLog writes to a log.
+type toLog struct{ log *zap.Logger }
+
+// ToLogger writes each event as a line of a log, at the level info.
+func ToLogger(log *zap.Logger) Sink { return toLog{log} }
+
+func (l toLog) Send(_ context.Context, batch []Event) Outcome {
+	for _, e := range batch {
+		fields := []zap.Field{zap.String("method", string(e.method)), zap.String("result", e.result)}
+		if e.size != noSize {
+			fields = append(fields, zap.Int64("fileSize", e.size))
+		}
+		l.log.Info("Storage", append(fields, zap.Time("at", e.at))...)
+	}
+	return Outcome{}
+}
+
+func (toLog) Close() error { return nil }
