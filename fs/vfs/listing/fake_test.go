@@ -47,6 +47,9 @@ func (b *bucket) put(key string) store.Object {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := store.Object{Key: key, Size: int64(len(key)), ETag: fmt.Sprintf("%q", key)}
+	if strings.HasSuffix(key, "/") {
+		o.Size = 0 // a marker
+	}
 	b.keys[key], b.sorted = o, nil
 	return o
 }
