@@ -22,7 +22,7 @@ func TestVacated(t *testing.T) {
 	broken := errors.New("no news")
 	for name, tc := range map[string]struct {
 		keys  []string
-		full  string // the key of a marker that holds something
+		full  string                        // the key of a marker that holds something
 		after func(*bucket, *listing.Index) // the answer is made
 		told  func(context.Context) error
 		want  bool
