@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,9 +44,7 @@ func versions() []version {
 
 func (v version) args(name string, more args) args {
 	all := v.at(name)
-	for k, value := range more {
-		all[k] = value
-	}
+	maps.Copy(all, more)
 	return all
 }
 
