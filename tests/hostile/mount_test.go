@@ -212,9 +212,10 @@ func (b *bucket) remove(t *testing.T, l level, keys map[string]string) {
 	t.Helper()
 	keys = maps.Clone(keys)
 	have := treeOf(t, keys, l.prefix)
+	b.removeEmptied(t, l, have)
 	for path, key := range have.files {
 		b.ops++
-		if err := os.Remove(filepath.Join(b.Dir, path)); err != nil {
+		if err := unix.Unlink(filepath.Join(b.Dir, path)); err != nil {
 			t.Errorf("remove %q: %v", path, err)
 		}
 		delete(keys, key)
@@ -232,5 +233,22 @@ func (b *bucket) remove(t *testing.T, l level, keys map[string]string) {
 	wantBucket(t, "after the removals", keys, b.contents())
 	if left := b.contents(); len(have.hidden) == 0 && len(left) > 0 {
 		t.Errorf("left: %q", slices.Collect(maps.Keys(left)))
+	}
+}
+
+// removeEmptied removes directories that the mount has gone on showing when their last file was renamed: while they are there they have
+// the names of files beside them.
+func (b *bucket) removeEmptied(t *testing.T, l level, have tree) {
+	t.Helper()
+	_, dirs := shown(t, b.Mount, l.dir)
+	slices.Sort(dirs)
+	for _, path := range slices.Backward(dirs) {
+		if _, filled := have.dirs[path]; filled || path == l.dir {
+			continue
+		}
+		b.ops++
+		if err := unix.Rmdir(filepath.Join(b.Dir, path)); err != nil {
+			t.Errorf("rmdir of %q, which has been emptied: %v", path, err)
+		}
 	}
 }
