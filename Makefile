@@ -17,7 +17,7 @@ SOURCES     := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 # Programs that tests run, and the Debian packages that hold them.
 TEST_PACKAGES := fusermount3:fuse3 git:git rsync:rsync sqlite3:sqlite3 restic:restic gcc:gcc vim:vim-tiny unshare:util-linux setfattr:attr node:nodejs npm:npm zsh:zsh fish:fish man:man-db
 
-# The real Amplify clients. A directory with a dot is none of Go's, whatever the packages hold.
+# The real Amplify clients, each major version with its own core. A directory with a dot is none of Go's, whatever the packages hold.
 AMPLIFY := $(BIN)/.amplify
 
 # install-packages installs the packages of "program:package" words whose program is missing.
@@ -41,13 +41,20 @@ deps:
 
 test-deps:
 	@$(call install-packages,$(TEST_PACKAGES))
-	@$(MAKE) --no-print-directory $(AMPLIFY)/installed
+	@$(MAKE) --no-print-directory $(AMPLIFY)/installed $(AMPLIFY)/v6/installed
 
 $(AMPLIFY)/installed: tests/amplify/client/package.json tests/amplify/client/package-lock.json
 	@mkdir -p $(AMPLIFY)
 	@cp tests/amplify/client/package.json tests/amplify/client/package-lock.json $(AMPLIFY)/
 	@echo "installing the Amplify clients"
 	@cd $(AMPLIFY) && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts >/dev/null
+	@touch $@
+
+$(AMPLIFY)/v6/installed: tests/amplify/client/v6/package.json tests/amplify/client/v6/package-lock.json
+	@mkdir -p $(AMPLIFY)/v6
+	@cp tests/amplify/client/v6/package.json tests/amplify/client/v6/package-lock.json $(AMPLIFY)/v6/
+	@echo "installing the Amplify client of version 6"
+	@cd $(AMPLIFY)/v6 && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts >/dev/null
 	@touch $@
 
 test-amplify: test-deps ## the real Amplify clients against the mount

@@ -56,3 +56,11 @@ func (pl *place) names(rest string) (string, bool) {
 	}
 	return b.String(), true
 }
+
+// Below reports whether a key is among what the directory t holds, and goes with it: also one that no path leads to, as its names are
+// too long. What belongs to a place with a longer prefix, which may begin in the directory, is not; nor is anything below what is not
+// one directory of the bucket (see [Target.DirPrefix]).
+func (p *Policy) Below(t Target, key string) bool {
+	dir := t.DirPrefix()
+	return dir != "" && strings.HasPrefix(key, dir) && p.region(key) == p.region(dir)
+}

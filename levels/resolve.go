@@ -65,6 +65,10 @@ func (t Target) DirPrefix() string {
 	return ""
 }
 
+// DirKey is the key of the target's marker as a directory, without the slash that ends it: Key, but for a directory whose name
+// is empty, of which it ends in the slash of the directory around it ("a/" of a//).
+func (t Target) DirKey() string { return strings.TrimSuffix(t.DirPrefix(), "/") }
+
 // Mode gives the permission bits of the target as a file or a directory.
 func (t Target) Mode(dir bool) uint32 {
 	if t.Kind == Synthetic {

@@ -36,7 +36,7 @@ type Writer interface {
 	Copy(ctx context.Context, r CopyRequest) (PutResult, error)
 	// Delete removes key if c holds. An absent key is no error.
 	Delete(ctx context.Context, key string, c Cond) error
-	// DeleteMany removes up to Limits.MaxDelete keys without conditions and
+	// DeleteMany removes up to Limits.MaxDelete keys without conditions, by one request (and one for each key that it can not carry), and
 	// returns the keys that failed; err is the failure of the whole request.
 	DeleteMany(ctx context.Context, keys []string) (failed []KeyError, err error)
 }

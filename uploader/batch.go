@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/uploader/spool"
@@ -264,7 +265,8 @@ func (u *Uploader) confirmed(ctx context.Context, v *verdicts, again bool) error
 func (u *Uploader) listed(ctx context.Context, v *verdicts, bases map[*op]Base) error {
 	ops := slices.SortedFunc(slices.Values(v.send), func(a, b *op) int { return cmp.Compare(a.key, b.key) })
 	first, last := ops[0].key, ops[len(ops)-1].key
-	dir, after := commonDir(first, last), first[:len(first)-1]
+	_, width := utf8.DecodeLastRuneInString(first)
+	dir, after := commonDir(first, last), first[:len(first)-width] // S3 begins a listing at UTF-8 alone
 	if len(after) < len(dir) {
 		after = ""
 	}

@@ -17,7 +17,7 @@ func (o *op) state() State {
 	return StateQueued
 }
 
-// Lookup tells what is pending at a key (without trailing slash): a file, a
+// Lookup tells what is pending at a key (without the slash of a marker; what ends in one is a directory whose name is empty): a file, a
 // directory, or its absence; ok is false when the overlay has nothing to say and the store decides.
 // Files win over directories of the same name; KindDir also stands for
 // directories implied by what exists below.
@@ -29,6 +29,9 @@ func (u *Uploader) Lookup(key string) (i Info, ok bool) {
 
 func (u *Uploader) lookup(key string) (Info, bool) {
 	file, hasFile := u.lookupFile(key)
+	if isMarker(key) { // what is pending there is of the directory around
+		hasFile = false
+	}
 	dir, hasDir := u.lookupDir(key)
 	i := file
 	if hasDir && (!hasFile || file.Kind == KindTombstone && dir.Kind == KindDir) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/s3levelfs/s3levelfs/store/faultstore"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
@@ -80,6 +81,35 @@ func TestDeletesAfterARestartKeepAForeignVersion(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDeletesListBetweenCharacters: the listing that looks again begins at a whole character of the first name.
+func TestDeletesListBetweenCharacters(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		keys := []string{key("d/é"), key("d/日"), key("d/😀")}
+		for _, k := range keys {
+			r.mem.PutString(k, "old")
+		}
+		for _, k := range keys {
+			check(t, r.u.Remove(t.Context(), k, r.stored(k), uploader.RemoveOptions{Hold: uploader.NewHold()}))
+		}
+		r.mem.ResetCounts()
+		r.crash()
+		r.drain()
+		r.wantBucket(map[string]string{})
+		looked := 0
+		for _, q := range r.mem.Requests() {
+			if q.Op == op.List {
+				looked++
+				if !utf8.ValidString(q.StartAfter) {
+					t.Errorf("a listing from %q on", q.StartAfter)
+				}
+			}
+		}
+		if looked == 0 {
+			t.Error("nothing was looked at again")
+		}
+	})
 }
 
 func TestDeletesAfterACredentialsPauseKeepAForeignVersion(t *testing.T) {

@@ -118,7 +118,7 @@ func (v *FS) findTarget(ctx context.Context, op, path string, t levels.Target) (
 			return n, nil
 		}
 		// What was committed or removed before is on its way to the listing: so a mount always reads its own writes.
-		told, err := v.up.AwaitEvents(ctx, t.Key)
+		told, err := v.up.AwaitEvents(ctx, t.DirKey())
 		if err != nil {
 			return n, wrap(op, path, err)
 		}
@@ -152,7 +152,7 @@ func (v *FS) fixedUntil() time.Time { return time.Now().Add(v.cfg.AttrTTL) }
 // to the listing.
 func (v *FS) overlay(n *node) bool {
 	n.info = nil
-	info, ok := v.up.Lookup(n.target.Key)
+	info, ok := v.up.Lookup(n.target.DirKey())
 	if n.target.Beside { // the store has both: all that matters is which of them it is about to lose
 		if ok && (info.FileGone || info.DirGone) {
 			n.info = &info

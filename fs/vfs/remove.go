@@ -123,7 +123,7 @@ func (v *FS) Rmdir(ctx context.Context, path string) error {
 // removeDir removes the marker of a directory that is known to be empty.
 func (v *FS) removeDir(ctx context.Context, op string, n *node) error {
 	dir := n.target.DirPrefix()
-	if err := v.up.Rmdir(ctx, n.target.Key, v.markerBase(n)); err != nil {
+	if err := v.up.Rmdir(ctx, n.target.DirKey(), v.markerBase(n)); err != nil {
 		return v.removeFailed(op, n.path, err)
 	}
 	v.unlinked(dir)

@@ -246,7 +246,7 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	}
 	from, to := src.DirPrefix(), dst.DirPrefix()
 	before, born := v.pendingBelow(from), v.up.LastOp()
-	if own, _ := v.up.Lookup(src.Key); own.Marker {
+	if own, _ := v.up.Lookup(src.DirKey()); own.Marker {
 		before[from] = 0
 	}
 	var entries []uploader.DirEntry
@@ -254,10 +254,13 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 		if err != nil {
 			return wrap(op, m.from.path, err)
 		}
+		if !v.policy.Below(src, obj.Key) { // another level's, which begins in the directory
+			continue
+		}
 		if len(obj.Key)-len(from)+len(to) > maxKey {
 			return fail(op, m.to.path, syscall.ENAMETOOLONG)
 		}
-		if _, ok := v.policy.PathOf(obj.Key); ok && !v.removing(obj.Key) {
+		if !v.removing(obj.Key) {
 			entries = append(entries, uploader.DirEntry{Key: obj.Key, ETag: obj.ETag, Size: obj.Size})
 		}
 		delete(before, obj.Key)
@@ -267,7 +270,7 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	for key, size := range before {
 		entries = append(entries, uploader.DirEntry{Key: key, Size: size})
 	}
-	if err := v.up.RenameDir(ctx, src.Key, dst.Key, entries); err != nil {
+	if err := v.up.RenameDir(ctx, src.DirKey(), dst.DirKey(), entries); err != nil {
 		return v.renameFailed(m, err)
 	}
 	v.movedDir(m, born)

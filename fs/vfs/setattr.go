@@ -258,7 +258,7 @@ func (v *FS) changeDir(ctx context.Context, n *node, edit func(*store.Headers) e
 		return nil
 	}
 	if !had {
-		err = v.up.Mkdir(ctx, n.target.Key, h)
+		err = v.up.Mkdir(ctx, n.target.DirKey(), h)
 	} else {
 		err = v.up.SetHeaders(ctx, n.target.DirPrefix(), base, h)
 	}

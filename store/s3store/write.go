@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/op"
@@ -106,72 +105,6 @@ func (s *Store) copyObject(ctx context.Context, r store.CopyRequest) (store.PutR
 
 // errNoResult is an answer of 200 that says nothing.
 var errNoResult = errors.New("the answer has no result")
-
-// Delete implements [store.Writer].
-func (s *Store) Delete(ctx context.Context, key string, c store.Cond) error {
-	if err := writable(op.Delete, key, c); err != nil {
-		return err
-	}
-	if c.IfNoneMatch {
-		return refuse(op.Delete, key, "deleting has no If-None-Match")
-	}
-	ctx, call := s.change(ctx, op.Delete, key, s.timeouts.WriteHeader)
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{
-		Bucket: &s.bucket, Key: &key, IfMatch: ptr(c.IfMatch),
-	}, call.options()...)
-	err = call.end(0, err)
-	if se, ok := errors.AsType[*store.Error](err); ok && errors.Is(se.Kind, store.ErrNotExist) {
-		return nil // some servers answer 404
-	}
-	return err
-}
-
-// DeleteMany implements [store.Writer].
-func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	if most := s.Limits().MaxDelete; len(keys) > most {
-		return nil, refuse(op.DeleteMany, keys[0], "too many keys for one request")
-	}
-	ids := make([]types.ObjectIdentifier, len(keys))
-	for i := range keys {
-		ids[i].Key = &keys[i]
-	}
-	ctx, call := s.change(ctx, op.DeleteMany, keys[0], s.timeouts.WriteHeader)
-	var more []func(*s3.Options)
-	if !s.checksum {
-		// Servers without the newer checksums want the older one here.
-		more = append(more, s3.WithAPIOptions(smithyhttp.AddContentChecksumMiddleware))
-	}
-	out, err := s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-		Bucket: &s.bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)},
-	}, call.options(more...)...)
-	if err = call.end(0, err); err != nil {
-		return nil, err
-	}
-	return keyErrors(out.Errors), nil
-}
-
-func keyErrors(errs []types.Error) []store.KeyError {
-	var failed []store.KeyError
-	for _, e := range errs {
-		code := aws.ToString(e.Code)
-		kind := kindOfCode(code)
-		if errors.Is(kind, store.ErrNotExist) {
-			continue
-		}
-		if kind == nil {
-			kind = store.ErrInvalid
-		}
-		key := aws.ToString(e.Key)
-		failed = append(failed, store.KeyError{Key: key, Err: &store.Error{
-			Op: op.Delete, Key: key, Code: code, Status: 200, Kind: kind, Err: errors.New(aws.ToString(e.Message)),
-			Unanswered: code == "InternalError",
-		}})
-	}
-	return failed
-}
 
 // writable refuses a condition that S3 has for reads only, as dropping it in silence
 // would make an unconditional write of a conditional one, and keys that are longer

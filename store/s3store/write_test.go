@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,6 +240,39 @@ func TestDeleteMany(t *testing.T) {
 		if n := len(f.requests()); n != 1 {
 			t.Errorf("%d requests", n)
 		}
+	}
+}
+
+// TestDeleteManyOfKeysThatXMLHasNot: they are removed by requests of their own, never another key in their stead.
+func TestDeleteManyOfKeysThatXMLHasNot(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			_, _ = io.WriteString(w, "<DeleteResult></DeleteResult>")
+		case strings.HasSuffix(r.URL.Path, "denied\x02"):
+			refuse(w, http.StatusForbidden, "AccessDenied")
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+	s := open(t, f.URL)
+	failed, err := s.DeleteMany(t.Context(), []string{"a", "b\x01", "\uffff", "tab\t\r\n", "denied\x02"})
+	if err != nil || len(failed) != 1 || failed[0].Key != "denied\x02" || !errors.Is(failed[0].Err, store.ErrPermission) {
+		t.Errorf("%v, %v", failed, err)
+	}
+	var asked []string
+	for _, r := range f.requests() {
+		asked = append(asked, r.Method+" "+r.URL.Path)
+		if r.Method == http.MethodPost && (strings.Count(r.body, "<Key>") != 2 || strings.Contains(r.body, "\ufffd")) {
+			t.Errorf("%q", r.body)
+		}
+	}
+	if want := []string{"DELETE /bucket/b\x01", "DELETE /bucket/\uffff", "DELETE /bucket/denied\x02", "POST /bucket"}; !slices.Equal(asked, want) {
+		t.Errorf("%q, want %q", asked, want)
+	}
+	if failed, err := s.DeleteMany(t.Context(), []string{"only\x01"}); err != nil || failed != nil {
+		t.Errorf("%v, %v", failed, err)
 	}
 }
 

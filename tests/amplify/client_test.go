@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -26,8 +27,7 @@ func TestMain(m *testing.M) { rig.Main(m) }
 // app is an Amplify app: a Node process with the client, and the bucket that it shares with a mount.
 type app struct {
 	*rig.Mount
-	server *rig.Server
-	store  store.Store
+	store store.Store // past mount and client
 	client
 }
 
@@ -37,42 +37,52 @@ type client struct {
 	out *bufio.Reader
 }
 
-// newApp starts bucket, mount and client.
+// newApp starts bucket, mount and a client of version 5.
 func newApp(t *testing.T, script string, options ...string) *app {
 	t.Helper()
 	top := t.TempDir()
-	a := &app{server: rig.StartServer(t, filepath.Join(top, "data"))}
-	a.store = a.server.Client(t)
-	a.Mount = rig.MountAt(t, top, a.server.Env, append([]string{
-		"--bucket", rig.Bucket, "--endpoint", a.server.Endpoint, "--path-style", "--identity-id", rig.Identity, "--metadata-ttl", "0s",
-	}, options...)...)
-	forward(t, a.server.Endpoint)
-	a.startClient(t, script)
+	server := rig.StartServer(t, filepath.Join(top, "data"))
+	a := &app{store: server.Client(t)}
+	a.Mount = mountOf(t, top, rig.Bucket, server.Endpoint, server.Env, options)
+	forward(t, server.Endpoint)
+	a.client = startClient(t, script, rig.Bucket, server.Env, nil)
 	return a
 }
 
-// startClient starts the driver of a storage client.
-func (a *app) startClient(t *testing.T, script string) {
+// mountOf mounts a bucket; commands know it by the same variables.
+func mountOf(t *testing.T, top, bucket, endpoint string, credentials, options []string) *rig.Mount {
 	t.Helper()
-	env := map[string]string{"bucket": rig.Bucket, "region": "us-east-1", "identityId": rig.Identity}
-	for _, pair := range a.server.Env {
+	env := append(credentials, "S3LEVELFS_BUCKET="+bucket, "S3LEVELFS_ENDPOINT="+endpoint, "S3LEVELFS_PATH_STYLE=true", "S3LEVELFS_IDENTITY_ID="+rig.Identity)
+	return rig.MountAt(t, top, env, append([]string{"--metadata-ttl", "0s"}, options...)...)
+}
+
+// startClient starts the driver of a storage client, with settings besides what all have, and variables of its process.
+func startClient(t *testing.T, script, bucket string, credentials []string, more map[string]string, env ...string) client {
+	t.Helper()
+	settings := map[string]string{"bucket": bucket, "region": "us-east-1", "identityId": rig.Identity}
+	maps.Copy(settings, more)
+	for _, pair := range credentials {
 		name, value, _ := strings.Cut(pair, "=")
 		switch name {
 		case "AWS_ACCESS_KEY_ID":
-			env["accessKeyId"] = value
+			settings["accessKeyId"] = value
 		case "AWS_SECRET_ACCESS_KEY":
-			env["secretAccessKey"] = value
+			settings["secretAccessKey"] = value
 		}
 	}
-	text, err := json.Marshal(env)
+	text, err := json.Marshal(settings)
 	must(t, err)
-	a.client = startNode(t, script, "AMPLIFY_CLIENT="+string(text))
+	return startNode(t, script, append(env, "AMPLIFY_CLIENT="+string(text))...)
 }
 
 // startNode starts a driver with the modules that make has installed; it ends with the test.
 func startNode(t *testing.T, script string, env ...string) client {
 	t.Helper()
-	modules, err := filepath.Abs("../../bin/.amplify/node_modules")
+	dir := "../../bin/.amplify"
+	if script == v6 {
+		dir = filepath.Join(dir, "v6") // its core is another version
+	}
+	modules, err := filepath.Abs(filepath.Join(dir, "node_modules"))
 	must(t, err)
 	if _, err := os.Stat(modules); err != nil {
 		t.Fatalf("the Amplify client is not installed: run make test-deps (%v)", err)

@@ -207,27 +207,35 @@ func TestV5Multipart(t *testing.T) {
 	a.Unmount(t)
 }
 
-// TestV5CustomPrefixes: prefixes are used verbatim by both, without a slash that nobody gave.
+// TestV5CustomPrefixes: prefixes are used verbatim by both, without a slash that nobody gave, whatever characters they have.
 func TestV5CustomPrefixes(t *testing.T) {
-	a := newApp(t, v5, "--public-prefix", "myPublicPrefix/", "--protected-prefix", "myProtectedPrefix/", "--private-prefix", "myPrivatePrefix")
-	a.call(t, "configure", args{"customPrefix": map[string]string{
-		"public": "myPublicPrefix/", "protected": "myProtectedPrefix/", "private": "myPrivatePrefix",
-	}}, nil)
-	for level, dir := range map[string]string{"public": "public", "protected": "protected/me", "private": "private"} {
-		a.call(t, "put", args{"key": "app.txt", "body": encoded(level), "options": args{"level": level}}, nil)
-		wantFile(t, filepath.Join(a.Dir, dir, "app.txt"), []byte(level))
-		must(t, os.WriteFile(filepath.Join(a.Dir, dir, "mount.txt"), []byte("m "+level), 0o600))
+	for name, prefixes := range map[string]map[string]string{
+		"ascii":   {"public": "myPublicPrefix/", "protected": "myProtectedPrefix/", "private": "myPrivatePrefix"},
+		"unicode": {"public": "für alle + 100%/", "protected": "geschützt & 日本 ", "private": "privé é/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, v5, "--public-prefix", prefixes["public"], "--protected-prefix", prefixes["protected"], "--private-prefix", prefixes["private"])
+			a.call(t, "configure", args{"customPrefix": prefixes}, nil)
+			for level, dir := range map[string]string{"public": "public", "protected": "protected/me", "private": "private"} {
+				a.call(t, "put", args{"key": "app é.txt", "body": encoded(level), "options": args{"level": level}}, nil)
+				wantFile(t, filepath.Join(a.Dir, dir, "app é.txt"), []byte(level))
+				must(t, os.WriteFile(filepath.Join(a.Dir, dir, "mount.txt"), []byte("m "+level), 0o600))
+			}
+			a.sync(t)
+			for level, prefix := range prefixes {
+				var body string
+				a.call(t, "get", args{"key": "mount.txt", "options": args{"level": level}}, &body)
+				if body != encoded("m "+level) {
+					t.Errorf("%s: the app reads other bytes", level)
+				}
+				if level != "public" {
+					prefix += rig.Identity + "/"
+				}
+				if _, err := a.store.Head(t.Context(), prefix+"mount.txt", store.Cond{}); err != nil {
+					t.Error(err)
+				}
+			}
+			a.Unmount(t)
+		})
 	}
-	a.sync(t)
-	for _, level := range []string{"public", "protected", "private"} {
-		var body string
-		a.call(t, "get", args{"key": "mount.txt", "options": args{"level": level}}, &body)
-		if body != encoded("m "+level) {
-			t.Errorf("%s: the app reads other bytes", level)
-		}
-	}
-	if _, err := a.store.Head(t.Context(), "myPrivatePrefix"+rig.Identity+"/mount.txt", store.Cond{}); err != nil {
-		t.Error(err)
-	}
-	a.Unmount(t)
 }

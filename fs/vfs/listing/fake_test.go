@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -47,6 +48,9 @@ func (b *bucket) put(key string) store.Object {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := store.Object{Key: key, Size: int64(len(key)), ETag: fmt.Sprintf("%q", key)}
+	if strings.HasSuffix(key, "/") {
+		o.Size = 0 // a marker
+	}
 	b.keys[key], b.sorted = o, nil
 	return o
 }
@@ -75,6 +79,10 @@ func (b *bucket) hook(before func(string, int) error, after func(string, int)) {
 
 func (b *bucket) List(ctx context.Context, prefix string, o store.ListOptions) iter.Seq2[store.Page, error] {
 	return func(yield func(store.Page, error) bool) {
+		if !utf8.ValidString(o.StartAfter) { // S3 has parameters of UTF-8 alone
+			yield(store.Page{}, &store.Error{Op: "list", Key: prefix, Code: "InvalidArgument", Kind: store.ErrInvalid})
+			return
+		}
 		from := b.order(o.StartAfter)
 		if b.deaf {
 			from = ""

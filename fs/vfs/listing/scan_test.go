@@ -49,6 +49,35 @@ func namings(n int) map[string][]string {
 	}
 }
 
+// TestGuessesAreUTF8: a directory of names in other scripts is listed in parts as well, and no part begins within a character: S3 refuses that.
+func TestGuessesAreUTF8(t *testing.T) {
+	const n = 30_000
+	for kind, letters := range map[string]string{"Cyrillic": "абвгдежзиклмнопрстуфхцчшщэюя", "kana": "あいうえおかきくけこさしすせそたちつてと", "mixed": "aäαаあ😀"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				runes := []rune(letters)
+				b := newBucket()
+				var names []string
+				for i := range n {
+					name := ""
+					for rest := i * 7919 % n; len(name) < 40; rest /= len(runes) {
+						name = string(runes[rest%len(runes)]) + name
+					}
+					names = append(names, name)
+					b.put("p/d/" + name)
+				}
+				slowly(b)
+				x := open(t, b, listing.Config{})
+				entries, _, err := x.ReadDir(t.Context(), "p/d/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantNames(t, entries, names)
+			})
+		})
+	}
+}
+
 // TestHugeDirectory: 100,000 names take a quarter of the time of one listing, and half as many requests again.
 func TestHugeDirectory(t *testing.T) {
 	const n = 100_000

@@ -3,6 +3,7 @@ package listing
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // space maps names to fractions and back, so that a point between two names can be guessed: digits of a number in which each
@@ -153,7 +154,18 @@ func (s space) name(f, distance float64) string {
 			break
 		}
 	}
-	return string(b)
+	return characters(string(b))
+}
+
+// characters cuts a name off where a character is not whole, as bytes of several may have been put together: S3 begins a listing at
+// nothing but UTF-8.
+func characters(name string) string {
+	for i, r := range name {
+		if r == utf8.RuneError && !strings.HasPrefix(name[i:], string(utf8.RuneError)) {
+			return name[:i]
+		}
+	}
+	return name
 }
 
 // stretch is what is known of the names from one point to another, when some of them, the first ones, have been seen.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/s3levelfs/s3levelfs/fs/vfs/listing"
+	"github.com/s3levelfs/s3levelfs/store"
 )
 
 // vacated asks of a directory in which nothing is being removed.
@@ -21,6 +22,7 @@ func TestVacated(t *testing.T) {
 	broken := errors.New("no news")
 	for name, tc := range map[string]struct {
 		keys  []string
+		full  string                        // the key of a marker that holds something
 		after func(*bucket, *listing.Index) // the answer is made
 		told  func(context.Context) error
 		want  bool
@@ -28,6 +30,7 @@ func TestVacated(t *testing.T) {
 	}{
 		"no key":               {want: true},
 		"marker":               {keys: []string{"p/d/"}, want: true},
+		"marker with content":  {full: "p/d/"},
 		"being removed":        {keys: []string{"p/d/", "p/d/gone1", "p/d/gone2"}, want: true},
 		"somebody else's":      {keys: []string{"p/d/gone1", "p/d/theirs"}},
 		"deep":                 {keys: []string{"p/d/e/f/theirs"}},
@@ -39,6 +42,9 @@ func TestVacated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBucket(tc.keys...)
+			if tc.full != "" {
+				b.keys[tc.full] = store.Object{Key: tc.full, Size: 1}
+			}
 			x := open(t, b, listing.Config{})
 			b.hook(nil, func(string, int) {
 				if tc.after != nil {

@@ -27,7 +27,7 @@ func (x *Index) Walk(ctx context.Context, prefix string) iter.Seq2[store.Object,
 	}
 }
 
-// Vacated asks the store whether it has nothing below a directory but its own marker, keys that gone tells to be about to be
+// Vacated asks the store whether it has nothing below a directory but its own marker, if that holds nothing, keys that gone tells to be about to be
 // removed, and such as this mount has removed since the question began: a listing under way may show those still. told waits until the
 // index knows of all that has been removed. It ends at the first page with anything else.
 func (x *Index) Vacated(ctx context.Context, dir string, gone func(key string) bool, told func(context.Context) error) (bool, error) {
@@ -42,7 +42,7 @@ func (x *Index) Vacated(ctx context.Context, dir string, gone func(key string) b
 		}
 		left := map[string]struct{}{}
 		for _, o := range p.Objects {
-			if o.Key != dir && !gone(o.Key) {
+			if (o.Key != dir || o.Size > 0) && !gone(o.Key) {
 				left[o.Key] = struct{}{}
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/s3levelfs/s3levelfs/store"
 	"github.com/s3levelfs/s3levelfs/store/memstore"
@@ -254,6 +255,9 @@ const behindPrefix = "\xff"
 
 func (h *handler) list(w http.ResponseWriter, r *http.Request, query url.Values) error {
 	o := store.ListOptions{Delimiter: query.Get("delimiter"), StartAfter: query.Get("start-after")}
+	if !utf8.ValidString(o.StartAfter) { // as S3 has its parameters
+		return &store.Error{Code: "InvalidArgument", Status: http.StatusBadRequest}
+	}
 	o.PageSize, _ = strconv.Atoi(query.Get("max-keys"))
 	if token := query.Get("continuation-token"); token != "" {
 		after, err := base64.URLEncoding.DecodeString(token)

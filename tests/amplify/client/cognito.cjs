@@ -1,6 +1,6 @@
-// Drives amazon-cognito-identity-js 6 by lines of JSON: {op, args} on standard input, {result} or {error} on standard output, one for each.
+// Drives amazon-cognito-identity-js 6; see driver.cjs.
 'use strict';
-const readline = require('node:readline');
+const drive = require('./driver.cjs');
 const { AuthenticationDetails, CognitoUser, CognitoUserPool } = require('amazon-cognito-identity-js');
 const AuthenticationHelper = require('amazon-cognito-identity-js/lib/AuthenticationHelper').default;
 const BigInteger = require('amazon-cognito-identity-js/lib/BigInteger').default;
@@ -66,15 +66,4 @@ const signIn = ({ endpoint, pool, client, user: name, password, flow, newPasswor
 
 const operations = { numbers, signIn };
 
-(async () => {
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const { op, args } = JSON.parse(line);
-    let answer;
-    try {
-      answer = { result: (await operations[op](args)) ?? null };
-    } catch (e) {
-      answer = { error: `${e.name}: ${e.message}` };
-    }
-    process.stdout.write(JSON.stringify(answer) + '\n');
-  }
-})();
+drive(operations);

@@ -1,6 +1,7 @@
-// Drives Amplify Storage v5 by lines of JSON: {op, args} on standard input, {result} or {error} on standard output, one for each.
+// Drives Amplify Storage v5; see driver.cjs.
 'use strict';
-const readline = require('node:readline');
+const drive = require('./driver.cjs');
+const fetched = require('./fetch.cjs');
 const { Credentials } = require('@aws-amplify/core');
 const { Storage } = require('@aws-amplify/storage');
 
@@ -18,13 +19,19 @@ configure({});
 const text = async (body) => Buffer.from(await new Response(body).arrayBuffer()).toString('base64');
 const bytes = (base64) => Buffer.from(base64, 'base64');
 
+// JSON has no dates, which expires must be.
+const dated = (options) => (options?.expires ? { ...options, expires: new Date(options.expires) } : options);
+
 const operations = {
-  put: ({ key, body, options }) => Storage.put(key, bytes(body), options),
+  put: ({ key, body, options }) => Storage.put(key, bytes(body), dated(options)),
   // A body of a size instead of the bytes themselves: byte i is (i * 7) mod 251.
-  putPattern: ({ key, size, options }) => Storage.put(key, Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 7) % 251)), options),
+  putPattern: ({ key, size, options }) => Storage.put(key, Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 7) % 251)), dated(options)),
   get: async ({ key, options }) => text((await Storage.get(key, { ...options, download: true })).Body),
   list: ({ path, options }) => Storage.list(path, options),
   properties: ({ key, options }) => Storage.getProperties(key, options),
+  url: ({ key, options }) => Storage.get(key, options),
+  // What a plain HTTP client gets of a URL, or what it is answered to a PUT.
+  fetch: fetched,
   remove: ({ key, options }) => Storage.remove(key, options),
   copy: ({ from, to }) => Storage.copy(from, to),
   vaultPut: ({ key, body, options }) => Storage.vault.put(key, bytes(body), options),
@@ -33,15 +40,4 @@ const operations = {
   configure: (more) => configure(more),
 };
 
-(async () => {
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const { op, args } = JSON.parse(line);
-    let answer;
-    try {
-      answer = { result: (await operations[op](args)) ?? null };
-    } catch (e) {
-      answer = { error: `${e.name}: ${e.message}` };
-    }
-    process.stdout.write(JSON.stringify(answer) + '\n');
-  }
-})();
+drive(operations);

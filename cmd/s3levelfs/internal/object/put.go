@@ -168,12 +168,11 @@ func (p *putting) tree(c *cli.Context) error {
 	}
 	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
 	p.compare = p.comparable(p.ctx, to)
-	t, err := each(p.verb, n, files(dir, m), func(rel string) string { return filepath.Join(dir, rel) }, func(ctx context.Context, rel string) error {
-		key, err := p.keyBelow(to, dir, rel)
-		if err != nil {
-			return err
+	t, err := each(p.verb, n, p.keyed(files(dir, m), to, dir), func(f keyed) string { return filepath.Join(dir, f.rel) }, func(ctx context.Context, f keyed) error {
+		if f.err != nil {
+			return f.err
 		}
-		return p.one(ctx, key, filepath.Join(dir, rel))
+		return p.one(ctx, f.key, filepath.Join(dir, f.rel))
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package object
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/s3levelfs/s3levelfs/cmd/s3levelfs/internal/cmdline"
+	"github.com/s3levelfs/s3levelfs/levels"
 )
 
 // nameFlags make keys of files' names.
@@ -32,17 +34,26 @@ func newNaming(c *cli.Context) (*naming, error) {
 	return n, n.valid()
 }
 
-// fields are what a template may name.
+// fields are what a template may name, as the mount makes key elements of names. A dot that begins a name begins no extension.
 func (n *naming) fields(file string, size int64) map[string]string {
-	base, ext := filepath.Base(file), filepath.Ext(file)
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		abs = file
 	}
+	base := element(filepath.Base(file))
+	ext := filepath.Ext(strings.TrimPrefix(base, "."))
 	return map[string]string{
 		"name": base, "stem": strings.TrimSuffix(base, ext), "ext": strings.TrimPrefix(ext, "."),
-		"dir": filepath.Base(filepath.Dir(abs)), "size": fmt.Sprint(size), "date": n.now.UTC().Format(time.DateOnly),
+		"dir": element(filepath.Base(filepath.Dir(abs))), "size": fmt.Sprint(size), "date": n.now.UTC().Format(time.DateOnly),
 	}
+}
+
+// element is what a name is in a key; one that no key is shown by stays as it is.
+func element(name string) string {
+	if e, err := levels.Unescape(name); err == nil {
+		return e
+	}
+	return name
 }
 
 // expand puts fields into the template.
@@ -96,4 +107,34 @@ func spaceToMark(r rune) rune {
 		return '_'
 	}
 	return r
+}
+
+// keyed is a file of a tree and its key, or why it has none.
+type keyed struct {
+	rel, key string
+	err      error
+}
+
+// keyed gives the files of a tree keys. Where names are not what keys are made of alone, two files may get one key: of them the first is
+// stored, as nobody would find out that the other was lost.
+func (p *putting) keyed(rels iter.Seq2[string, error], to, dir string) iter.Seq2[keyed, error] {
+	return func(yield func(keyed, error) bool) {
+		first := map[string]string{} // the file that has a key
+		for rel, err := range rels {
+			f := keyed{rel: rel}
+			if err == nil {
+				f.key, f.err = p.keyBelow(to, dir, rel)
+			}
+			if f.key != "" && (p.naming.template != "" || p.naming.escapes) {
+				if other, taken := first[f.key]; taken {
+					f.err = fmt.Errorf("would get the key %q, which is that of %s: give names that differ", p.name(f.key), cmdline.Printable(filepath.Join(dir, other)))
+				} else {
+					first[f.key] = rel
+				}
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
 }
