@@ -62,6 +62,13 @@ type Feed struct {
 // New makes a feed without listeners.
 func New() *Feed { return &Feed{listeners: map[*listener]struct{}{}} }
 
+// Heard reports whether there are listeners, for those to whom an event is work.
+func (f *Feed) Heard() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.listeners) > 0
+}
+
 // Tell tells all listeners that want it. Its time is now, where it has none.
 func (f *Feed) Tell(e Event) {
 	if e.At.IsZero() {

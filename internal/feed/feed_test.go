@@ -176,8 +176,14 @@ func TestListenersAreBounded(t *testing.T) {
 		if _, ok := f.Listen(t.Context(), all); ok {
 			t.Error("one too many")
 		}
+		if !f.Heard() {
+			t.Error("nobody listens")
+		}
 		cancel()
 		synctest.Wait()
+		if f.Heard() {
+			t.Error("somebody listens who has gone")
+		}
 		events, ok := f.Listen(t.Context(), all)
 		if !ok {
 			t.Fatal("no room after they have gone")

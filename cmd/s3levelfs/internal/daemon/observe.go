@@ -15,7 +15,9 @@ func (s *session) event(e uploader.Event) {
 	s.notice(e)
 	s.track(e)
 	s.trigger(e)
-	s.feed.Tell(s.feedEvent(e))
+	if s.feed.Heard() {
+		s.feed.Tell(s.feedEvent(e))
+	}
 }
 
 // shown is a key's path in the mount, or the key where none leads to it.

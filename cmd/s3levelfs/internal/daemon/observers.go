@@ -120,6 +120,9 @@ func made(e uploader.Event) trigger.Name {
 
 // trigger tells the commands what has come and gone.
 func (s *session) trigger(e uploader.Event) {
+	if s.triggers == nil {
+		return
+	}
 	t := trigger.Event{Key: e.Key, Path: s.shown(e.Key), Size: e.Size, ETag: e.ETag, At: time.Now()}
 	switch e.Kind {
 	case uploader.Committed:
