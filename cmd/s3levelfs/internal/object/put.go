@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -151,98 +146,4 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 		out.ETag, out.VersionID, out.ContentType, out.Size, out.Unchanged = got.ETag, got.VersionID, got.ContentType, &got.Size, same
 	}
 	return p.print(out)
-}
-
-// tree stores all files below a directory.
-func (p *putting) tree(c *cli.Context) error {
-	if c.NArg() < 1 || c.NArg() > 2 {
-		return usageOf(c)
-	}
-	n, err := parallelOf(c)
-	if err != nil {
-		return err
-	}
-	m, err := newMatcher(c)
-	if err != nil {
-		return err
-	}
-	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
-	p.compare = p.comparable(p.ctx, to)
-	t, err := each(p.verb, n, p.keyed(files(dir, m), to, dir), func(f keyed) string { return filepath.Join(dir, f.rel) }, func(ctx context.Context, f keyed) error {
-		if f.err != nil {
-			return f.err
-		}
-		return p.one(ctx, f.key, filepath.Join(dir, f.rel))
-	})
-	if err != nil {
-		return err
-	}
-	return t.result()
-}
-
-// comparable tells whether there may be something to compare files with. Of a folder in which there is nothing no object needs to be asked for.
-func (p *putting) comparable(ctx context.Context, folder string) bool {
-	if !p.grants.Has(levels.Get) {
-		return false
-	}
-	if !p.grants.Has(levels.List) {
-		return true
-	}
-	for page, err := range p.backend.Store.List(ctx, p.prefix+folder, store.ListOptions{PageSize: 1}) {
-		return err != nil || len(page.Objects) > 0
-	}
-	return false
-}
-
-// keyBelow is that of a file of a tree: its names become key elements as the mount makes them.
-func (p *putting) keyBelow(to, dir, rel string) (string, error) {
-	elements := strings.Split(filepath.ToSlash(rel), "/")
-	for i, e := range elements {
-		u, err := levels.Unescape(e)
-		if err != nil {
-			return "", fmt.Errorf("the name %q can not be a key: %w", e, err)
-		}
-		elements[i] = u
-	}
-	if p.naming.template != "" {
-		above := strings.Join(append(slices.Clone(elements[:len(elements)-1]), ""), "/")
-		return p.key(to+above, filepath.Join(dir, rel))
-	}
-	return p.verb.key(p.naming.escape(to + strings.Join(elements, "/")))
-}
-
-// files are the regular files below a directory, by names relative to it.
-func files(dir string, m *matcher) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			rel, err := filepath.Rel(dir, path)
-			if err != nil {
-				return err
-			}
-			if rel == "." {
-				return fmt.Errorf("%s: is no directory: leave -r out", dir)
-			}
-			info, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			if !m.match(filepath.ToSlash(rel)) {
-				return nil
-			}
-			if !info.Mode().IsRegular() {
-				_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: %s: is no regular file: left out\n", cmdline.Printable(path))
-				return nil
-			}
-			if !yield(rel, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
-		if err != nil {
-			yield("", err)
-		}
-	}
 }

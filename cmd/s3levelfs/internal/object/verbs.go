@@ -104,7 +104,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	}
 	v.ends = append(v.ends, end)
 	v.client = transfer.New(v.backend.Store, transfer.Config{
-		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), Progress: show,
+		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), DropTags: c.Bool("drop-tags"), Progress: show,
 		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
 	})
 	v.settings, ok = cfg, true
@@ -152,6 +152,8 @@ func (v *verb) explainFailure(err error) error {
 		return errors.New("interrupted: the same command again goes on with what it had begun")
 	case errors.Is(err, transfer.ErrExists):
 		return cmdline.WithCode(cmdline.ExitExists, err)
+	case errors.Is(err, transfer.ErrTags):
+		return cmdline.WithCode(cmdline.ExitPermission, err)
 	}
 	if _, ok := errors.AsType[*cmdline.CodedError](err); ok {
 		return err
