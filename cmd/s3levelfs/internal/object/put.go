@@ -67,7 +67,7 @@ func put(c *cli.Context) error {
 	if p.cond, err = putCond(c); err != nil {
 		return err
 	}
-	if p.rules, err = backend.ObjectRules(v.settings); err != nil {
+	if p.rules, err = backend.PutRules(v.settings); err != nil {
 		return err
 	}
 	switch {
@@ -93,6 +93,9 @@ func putCond(c *cli.Context) (store.Cond, error) {
 	}
 	return cond, nil
 }
+
+// errStreamInterrupted is the end of a put of standard input that can not go on later.
+var errStreamInterrupted = errors.New("interrupted: nothing of standard input was stored, and the next put of it starts over")
 
 // putting is one run of put.
 type putting struct {
@@ -129,7 +132,7 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 	options.ExpiresFloats = options.Headers.Expires != p.rules.Headers(key, now.Add(time.Hour)).Expires
 	switch {
 	case file == "-":
-		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, options)
+		got, err = p.stream(ctx, key, options)
 	case p.compare:
 		got, same, err = p.client.PutChanged(ctx, key, file, options)
 	default:
@@ -146,4 +149,18 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 		out.ETag, out.VersionID, out.ContentType, out.Size, out.Unchanged = got.ETag, got.VersionID, got.ContentType, &got.Size, same
 	}
 	return p.print(out)
+}
+
+// stream stores standard input.
+func (p *putting) stream(ctx context.Context, key string, o transfer.PutOptions) (transfer.Stored, error) {
+	in, err := newPrompt(ctx, os.Stdin)
+	if err != nil {
+		return transfer.Stored{}, err
+	}
+	defer in.close()
+	got, err := p.client.PutStream(ctx, key, "standard input", in, o)
+	if err != nil && ctx.Err() != nil {
+		err = errStreamInterrupted
+	}
+	return got, err
 }

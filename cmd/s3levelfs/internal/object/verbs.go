@@ -148,6 +148,8 @@ func (v *verb) explainFailure(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errStreamInterrupted):
+		return err
 	case v.ctx.Err() != nil:
 		return errors.New("interrupted: the same command again goes on with what it had begun")
 	case errors.Is(err, transfer.ErrExists):
