@@ -170,3 +170,25 @@ func TestPutOfWhatIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsOfManyAreNotIgnored: what chooses among many objects is refused where one is named, which it would not choose; and what is of one
+// object where many are meant. Nothing is done.
+func TestOptionsOfManyAreNotIgnored(t *testing.T) {
+	mem := memstore.New(memstore.Config{})
+	run := command(t, mem)
+	mem.PutString("public/k", "kept")
+	dir := treeOf(t, "f")
+	file := filepath.Join(dir, "f")
+	for _, args := range [][]string{
+		{"rm", "--include", "*.tmp", "k"}, {"rm", "--exclude", "k", "k"}, {"rm", "--filter", "tmp", "k"}, {"rm", "--whole-level", "k"},
+		{"mv", "--filter", "tmp", "k", "l"}, {"cp", "--exclude", "k", "k", "l"}, {"put", "--include", "*.tmp", file, "l"}, {"get", "--parallel", "2", "k", file},
+		{"get", "-r", "--range", "0-1", "", dir}, {"put", "-r", "--if-match", "tag", dir},
+	} {
+		if out, code := run(args...); code != cmdline.ExitUsage || !strings.Contains(out, "-r") {
+			t.Errorf("%q: %d, %s", args, code, out)
+		}
+	}
+	if got, err := os.ReadFile(file); len(mem.Keys()) != 1 || err != nil || string(got) != "f" {
+		t.Errorf("%q, %q, %v", mem.Keys(), got, err)
+	}
+}

@@ -9,6 +9,7 @@ func chapters() []chapter {
 			{"manual setup of Auth and Storage", "options (`--bucket`, `--region`, `--endpoint`, `--identity-pool-id`, `--user-pool-id`, `--client-id`), variables, the TOML file", []string{"storage_manual_setup.txtar", "TestPrecedence"}},
 			{"policies of Auth_Role and Unauth_Role", "`s3levelfs policy auth|unauth|group` prints them; `s3levelfs access` tells what is really allowed", []string{"policy.txtar", "access.txtar", "TestPolicyIsLevelsGrants"}},
 			{"the template of the policies", "the same statements, by the same names (S3AuthPublicPolicy …)", []string{"TestGolden"}},
+			{"bucket, of an app with several (Gen 2)", "`--storage-bucket NAME`", []string{"config.txtar", "TestFilesOfAmplify"}},
 			{"CORS policy of the bucket", "`s3levelfs cors print|apply|check`", []string{"cors.txtar", "TestMergeCORS"}},
 			{"mock storage, an endpoint for tests", "`s3levelfs local`, which listens where Amplify looks for it", []string{"storage_local.txtar", "TestV5WritesMountReads"}},
 			{"Lambda triggers on the bucket", "`mount --on-upload CMD`, `--on-delete CMD`: the command gets the S3 event on its standard input", []string{"storage_triggers.txtar"}},
@@ -49,6 +50,7 @@ func chapters() []chapter {
 		{"Download", []row{
 			{"get: a URL", "`s3levelfs url`; the attribute `user.s3levelfs.url`", []string{"storage_geturl.txtar", "TestURL"}},
 			{"expires", "`url --expires`, 15 minutes by default, never longer than the credentials", []string{"storage_geturl.txtar", "TestPresignEndsWithTheCredentials"}},
+			{"getUrl with method PUT", "`url --method put`, `--content-type`", []string{"storage_geturl.txtar", "TestURL"}},
 			{"validateObjectExistence", "`url --validate`", []string{"storage_geturl.txtar"}},
 			{"get with download: true", "read the file; `s3levelfs get`, `cat`, `--range`", []string{"storage_get_download.txtar", "TestV5WritesMountReads"}},
 			{"identityId: files of other users", "`--owner ID`", []string{"storage_protected.txtar"}},

@@ -71,6 +71,9 @@ func copyObjects(c *cli.Context, want levels.Perm, do copier) error {
 	if c.NArg() != 2 {
 		return usageOf(c)
 	}
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	many := c.Bool("recursive")
 	if many {
 		want |= levels.List

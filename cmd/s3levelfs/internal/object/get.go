@@ -60,6 +60,9 @@ func parseRange(text string) (transfer.GetOptions, error) {
 }
 
 func get(c *cli.Context) error {
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	o, err := parseRange(c.String("range"))
 	if err != nil {
 		return err

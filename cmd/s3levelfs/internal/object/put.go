@@ -54,6 +54,9 @@ func put(c *cli.Context) error {
 	if most := 64; c.Int("part-streams") < 1 || c.Int("part-streams") > most {
 		return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--part-streams: %d is not from 1 to %d", c.Int("part-streams"), most))
 	}
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	naming, err := newNaming(c)
 	if err != nil {
 		return err

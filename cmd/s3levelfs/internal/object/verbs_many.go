@@ -36,6 +36,22 @@ func parallelOf(c *cli.Context) (int, error) {
 	return 0, cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--parallel: %d is not from 1 to %d", c.Int("parallel"), most))
 }
 
+// checkMany refuses options of many objects where one is named, as they would not be looked at, and options of one with -r.
+func checkMany(c *cli.Context) error {
+	many := c.Bool("recursive")
+	for _, name := range []string{"include", "exclude", "filter", "parallel", "whole-level"} {
+		if !many && c.IsSet(name) {
+			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--%s: chooses among many, %s without -r takes what it is given: add -r, or leave it out", name, c.Command.Name))
+		}
+	}
+	for _, name := range []string{"range", "if-match"} {
+		if many && c.IsSet(name) {
+			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--%s: is of one object: leave it or -r out", name))
+		}
+	}
+	return nil
+}
+
 // sameHelp is what the help says of what is there already.
 func sameHelp(what string) string {
 	return "What is there already\n" +
