@@ -180,9 +180,16 @@ func TestOptionsOfManyAreNotIgnored(t *testing.T) {
 	dir := treeOf(t, "f")
 	file := filepath.Join(dir, "f")
 	for _, args := range [][]string{
-		{"rm", "--include", "*.tmp", "k"}, {"rm", "--exclude", "k", "k"}, {"rm", "--filter", "tmp", "k"}, {"rm", "--whole-level", "k"},
-		{"mv", "--filter", "tmp", "k", "l"}, {"cp", "--exclude", "k", "k", "l"}, {"put", "--include", "*.tmp", file, "l"}, {"get", "--parallel", "2", "k", file},
-		{"get", "-r", "--range", "0-1", "", dir}, {"put", "-r", "--if-match", "tag", dir},
+		{"rm", "--include", "*.tmp", "k"},
+		{"rm", "--exclude", "k", "k"},
+		{"rm", "--filter", "tmp", "k"},
+		{"rm", "--whole-level", "k"},
+		{"mv", "--filter", "tmp", "k", "l"},
+		{"cp", "--exclude", "k", "k", "l"},
+		{"put", "--include", "*.tmp", file, "l"},
+		{"get", "--parallel", "2", "k", file},
+		{"get", "-r", "--range", "0-1", "", dir},
+		{"put", "-r", "--if-match", "tag", dir},
 	} {
 		if out, code := run(args...); code != cmdline.ExitUsage || !strings.Contains(out, "-r") {
 			t.Errorf("%q: %d, %s", args, code, out)
@@ -190,5 +197,24 @@ func TestOptionsOfManyAreNotIgnored(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); len(mem.Keys()) != 1 || err != nil || string(got) != "f" {
 		t.Errorf("%q, %q, %v", mem.Keys(), got, err)
+	}
+}
+
+// TestNothingBelowAFolderIsSaid: a folder in which there is nothing is no error, as S3 has no folders; that nothing was done is said, as the name may be wrong.
+func TestNothingBelowAFolderIsSaid(t *testing.T) {
+	mem := memstore.New(memstore.Config{})
+	var said bytes.Buffer
+	run := commandTo(t, mem, &said)
+	dir := treeOf(t)
+	for _, args := range [][]string{{"mv", "-r", "typo", "to"}, {"cp", "-r", "typo", "to"}, {"get", "-r", "typo", dir}, {"put", "-r", dir}} {
+		said.Reset()
+		if out, code := run(args...); code != cmdline.ExitOK || out != "" || said.String() != "s3levelfs: nothing was found to "+args[0]+": is the folder's name right?\n" {
+			t.Errorf("%q: %d, %s, said %q", args, code, out, said.String())
+		}
+	}
+	mem.PutString("public/from/k", "x")
+	said.Reset()
+	if out, code := run("cp", "-r", "from", "to"); code != cmdline.ExitOK || said.Len() != 0 {
+		t.Errorf("%d, %s, said %q", code, out, said.String())
 	}
 }

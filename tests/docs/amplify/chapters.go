@@ -9,7 +9,7 @@ func chapters() []chapter {
 			{"manual setup of Auth and Storage", "options (`--bucket`, `--region`, `--endpoint`, `--identity-pool-id`, `--user-pool-id`, `--client-id`), variables, the TOML file", []string{"storage_manual_setup.txtar", "TestPrecedence"}},
 			{"policies of Auth_Role and Unauth_Role", "`s3levelfs policy auth|unauth|group` prints them; `s3levelfs access` tells what is really allowed", []string{"policy.txtar", "access.txtar", "TestPolicyIsLevelsGrants"}},
 			{"the template of the policies", "the same statements, by the same names (S3AuthPublicPolicy …)", []string{"TestGolden"}},
-			{"bucket, of an app with several (Gen 2)", "`--storage-bucket NAME`", []string{"config.txtar", "TestFilesOfAmplify"}},
+			{"bucket, of an app with several (Gen 2)", "`--storage-bucket NAME`", []string{"config.txtar", "TestAppFilesAreMounted"}},
 			{"CORS policy of the bucket", "`s3levelfs cors print|apply|check`", []string{"cors.txtar", "TestMergeCORS"}},
 			{"mock storage, an endpoint for tests", "`s3levelfs local`, which listens where Amplify looks for it", []string{"storage_local.txtar", "TestV5WritesMountReads"}},
 			{"Lambda triggers on the bucket", "`mount --on-upload CMD`, `--on-delete CMD`: the command gets the S3 event on its standard input", []string{"storage_triggers.txtar"}},

@@ -34,6 +34,9 @@ type verb struct {
 	track   *tracking.Recorder // nil: nobody wants it
 	ends    []func()
 
+	command string       // its name
+	notice  func(string) // writes one line to standard error
+
 	mu  sync.Mutex // of out
 	out io.Writer
 
@@ -67,7 +70,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verb{out: c.App.Writer}
+	v := &verb{out: c.App.Writer, command: c.Command.Name, notice: noticeTo(c.App.ErrWriter)}
 	ok := false
 	defer func() {
 		if !ok {
@@ -105,13 +108,13 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	v.ends = append(v.ends, end)
 	v.client = transfer.New(v.backend.Store, transfer.Config{
 		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), DropTags: c.Bool("drop-tags"), Progress: show,
-		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
+		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: v.notice,
 	})
 	v.settings, ok = cfg, true
 	return v, nil
 }
 
-// noticeTo says what a command goes on without.
+// noticeTo says what a command goes on without, or has not done.
 func noticeTo(w io.Writer) func(string) {
 	return func(text string) { _, _ = fmt.Fprintln(w, "s3levelfs: "+cmdline.Printable(text)) }
 }

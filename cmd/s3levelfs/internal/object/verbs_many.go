@@ -102,7 +102,7 @@ type tally struct {
 }
 
 // each does all items, n at a time. What fails is named on standard error and counted, and the others go on; a failure that all of
-// them would have ends it.
+// them would have ends it. That there is nothing to do is said.
 func each[T any](v *verb, n int, items iter.Seq2[T, error], name func(T) string, do func(context.Context, T) error) (*tally, error) {
 	t := &tally{}
 	g, ctx := errgroup.WithContext(v.ctx)
@@ -125,7 +125,11 @@ func each[T any](v *verb, n int, items iter.Seq2[T, error], name func(T) string,
 			return nil
 		})
 	}
-	return t, v.explainFailure(errors.Join(g.Wait(), listErr, v.ctx.Err()))
+	err := errors.Join(g.Wait(), listErr, v.ctx.Err())
+	if err == nil && t.done+t.failed == 0 {
+		v.notice("nothing was found to " + v.command + ": is the folder's name right?")
+	}
+	return t, v.explainFailure(err)
 }
 
 // note counts one.
