@@ -167,7 +167,8 @@ func parseMetadata(text string) (map[string]string, error) {
 		return nil, nil
 	}
 	pairs, err := url.ParseQuery(text)
-	if err != nil || len(pairs) == 0 {
+	noValue := func(pair string) bool { return pair != "" && !strings.Contains(pair, "=") }
+	if err != nil || len(pairs) == 0 || slices.ContainsFunc(strings.Split(text, "&"), noValue) {
 		return nil, fmt.Errorf("%q must be NAME=VALUE&NAME=VALUE, URL-encoded", text)
 	}
 	m, size := map[string]string{}, 0

@@ -68,6 +68,8 @@ func TestOptions(t *testing.T) {
 		{"cache-control": "a\nb"},
 		{"expires": "soon"},
 
+		{"metadata": "author"},
+		{"metadata": "a=1&b"},
 		{"metadata": "a b=c"},
 		{"metadata": "a=1&A=2"},
 		{"metadata": "a=" + strings.Repeat("x", 2048)},

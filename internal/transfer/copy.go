@@ -19,13 +19,14 @@ var ErrLeft = errors.New("was copied, and stays")
 // Copy copies an object within the bucket, on the server, with all its headers: the version that is there when it begins, and no
 // other. cond is on the target.
 func (c *Client) Copy(ctx context.Context, source, target string, cond store.Cond) (Stored, error) {
-	_, got, err := c.copyPinned(ctx, source, target, cond)
+	_, got, err := c.copyPinned(ctx, source, target, cond, true)
 	return got, err
 }
 
 // Move copies an object and removes the version that was copied. When the source has been changed meanwhile both are kept: [ErrLeft].
+// What has tags that may not be copied is not moved: [ErrTags], but with [Config.DropTags].
 func (c *Client) Move(ctx context.Context, source, target string, cond store.Cond) (Stored, error) {
-	src, got, err := c.copyPinned(ctx, source, target, cond)
+	src, got, err := c.copyPinned(ctx, source, target, cond, c.cfg.DropTags)
 	if err != nil {
 		return got, err
 	}
@@ -42,8 +43,8 @@ func (c *Client) Move(ctx context.Context, source, target string, cond store.Con
 	return got, nil
 }
 
-// copyPinned copies the version that a HEAD finds.
-func (c *Client) copyPinned(ctx context.Context, source, target string, cond store.Cond) (src store.Object, got Stored, err error) {
+// copyPinned copies the version that a HEAD finds; drop: without tags where they may not be copied.
+func (c *Client) copyPinned(ctx context.Context, source, target string, cond store.Cond, drop bool) (src store.Object, got Stored, err error) {
 	if source == target {
 		return src, got, fmt.Errorf("key %q: source and target are the same object: nothing to do", source)
 	}
@@ -55,11 +56,11 @@ func (c *Client) copyPinned(ctx context.Context, source, target string, cond sto
 	var res store.PutResult
 	switch {
 	case wanted && !c.limits.CopyCond && src.Size == 0: // a copy would drop the condition in silence
-		res, err = c.copyEmpty(ctx, src, target, cond)
+		res, err = c.copyEmpty(ctx, src, target, cond, drop)
 	case src.Size > c.limits.MaxCopy, wanted && !c.limits.CopyCond:
-		res, err = c.copyParts(ctx, src, target, cond, progress)
+		res, err = c.copyParts(ctx, src, target, cond, progress, drop)
 	default:
-		res, err = c.copyWhole(ctx, src, target, cond)
+		res, err = c.copyWhole(ctx, src, target, cond, drop)
 		err = c.changedSource(ctx, src, cond, target, err)
 	}
 	if err != nil {
@@ -89,9 +90,9 @@ func headersOf(src store.Object) (store.Headers, string) {
 	return described(src.Key, h, nil)
 }
 
-func (c *Client) copyEmpty(ctx context.Context, src store.Object, target string, cond store.Cond) (res store.PutResult, err error) {
+func (c *Client) copyEmpty(ctx context.Context, src store.Object, target string, cond store.Cond, drop bool) (res store.PutResult, err error) {
 	h, id := headersOf(src)
-	unanswered, err := c.tryTagged(ctx, src, &h, func() (err error) {
+	unanswered, err := c.tryTagged(ctx, src, &h, drop, func() (err error) {
 		res, err = c.store.Put(ctx, target, io.NewSectionReader(bytes.NewReader(nil), 0, 0), h, cond)
 		return err
 	})
@@ -99,11 +100,11 @@ func (c *Client) copyEmpty(ctx context.Context, src store.Object, target string,
 }
 
 // copyParts copies what is too large for one copy, or may be copied under a condition only.
-func (c *Client) copyParts(ctx context.Context, src store.Object, target string, cond store.Cond, progress *counter) (res store.PutResult, err error) {
+func (c *Client) copyParts(ctx context.Context, src store.Object, target string, cond store.Cond, progress *counter, drop bool) (res store.PutResult, err error) {
 	const wished = 512 << 20 // bytes: the server copies, so that few requests are better than many
 	h, id := headersOf(src)
 	var upload string
-	_, err = c.tryTagged(ctx, src, &h, func() (err error) {
+	_, err = c.tryTagged(ctx, src, &h, drop, func() (err error) {
 		upload, err = c.store.Create(ctx, target, h)
 		return err
 	})

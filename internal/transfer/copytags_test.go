@@ -101,3 +101,52 @@ func (k *knowing) Copy(ctx context.Context, r store.CopyRequest) (store.PutResul
 	k.last = r
 	return k.Store.Copy(ctx, r)
 }
+
+// TestMoveKeepsWhoseTagsItMayNotCopy: a move never loses tags: without the right to them nothing is moved, whether they may not be read or not be
+// written, unless that is asked for.
+func TestMoveKeepsWhoseTagsItMayNotCopy(t *testing.T) {
+	denied := func() []faultstore.Rule {
+		return []faultstore.Rule{
+			{Op: op.Copy, Fault: faultstore.Denied()}, {Op: op.Create, Fault: faultstore.Denied()}, {Op: op.Put, Fault: faultstore.Denied()},
+		}
+	}
+	for name, cfg := range cells() {
+		for _, read := range []bool{false, true} {
+			cfg.DenyTags = !read
+			for _, n := range []int{0, 5, 3*partSize + 1} {
+				mem, data, said := memstore.New(cfg), noise(n), 0
+				mem.PutRaw("from", memstore.Raw{Data: data, Headers: headers()})
+				move := func(drop bool) error {
+					s := store.Store(mem)
+					if read {
+						s = faultstore.New(mem, denied()...)
+					}
+					c := transfer.New(s, transfer.Config{PartSize: partSize, DropTags: drop, Notice: func(string) { said++ }})
+					_, err := c.Move(t.Context(), "from", "to", store.Cond{IfNoneMatch: true})
+					return err
+				}
+				err := move(false)
+				if !errors.Is(err, transfer.ErrTags) || !errors.Is(err, store.ErrPermission) || said != 0 || len(mem.Uploads()) != 0 {
+					t.Errorf("%s, %d bytes: %v, said %d times, uploads %v", name, n, err, said, mem.Uploads())
+				}
+				if got, ok := mem.Object("from"); !ok || !got.Headers.Equal(headers()) || len(mem.Keys()) != 1 {
+					t.Errorf("%s, %d bytes: %+v, %q", name, n, got.Headers, mem.Keys())
+				}
+				if err := move(true); err != nil || said != 1 || len(mem.Keys()) != 1 {
+					t.Errorf("%s, %d bytes, without tags: %v, said %d times, %q", name, n, err, said, mem.Keys())
+				}
+				want(t, mem, "to", data)
+			}
+		}
+	}
+}
+
+// TestMoveOfHiddenTagsSendsNothing: where a HEAD has told of tags that may not be read, what is made by parts is not begun.
+func TestMoveOfHiddenTagsSendsNothing(t *testing.T) {
+	mem := memstore.New(memstore.Config{IgnoreCopyCond: true, MinPart: 1, DenyTags: true})
+	mem.PutRaw("from", memstore.Raw{Data: noise(3 * partSize), Headers: headers()})
+	c := transfer.New(mem, transfer.Config{PartSize: partSize})
+	if _, err := c.Move(t.Context(), "from", "to", store.Cond{IfNoneMatch: true}); !errors.Is(err, transfer.ErrTags) || mem.Counts()[op.Create] != 0 {
+		t.Errorf("%v, %v", err, mem.Counts())
+	}
+}

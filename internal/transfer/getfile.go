@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -32,6 +33,24 @@ func (c *Client) GetFile(ctx context.Context, key string, root *os.Root, name st
 		return store.Object{}, err
 	}
 	return obj, c.getVersion(ctx, obj, root, name)
+}
+
+// GetRangeFile is GetFile of a range. What has come of one that is interrupted is not kept.
+func (c *Client) GetRangeFile(ctx context.Context, key string, root *os.Root, name string, o GetOptions) (store.Object, error) {
+	p := &partial{root: root, name: path.Join(path.Dir(name), partialPrefix+rand.Text()+partialSuffix)}
+	var err error
+	if p.file, err = root.OpenFile(p.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
+		return store.Object{}, err
+	}
+	defer p.close()
+	obj, err := c.Get(ctx, key, p.file, o)
+	if err == nil {
+		err = p.finish(name)
+	}
+	if err != nil {
+		p.drop()
+	}
+	return obj, err
 }
 
 // getVersion makes the file out of one version.

@@ -29,9 +29,9 @@ type fileID struct {
 	Device uint64 `json:"device"`
 }
 
-// openSource opens a regular file.
+// openSource opens a regular file; of a named pipe it waits for no writer.
 func openSource(name string) (*source, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,9 @@ func idOf(f *os.File) (fileID, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return fileID{}, err
+	}
+	if info.IsDir() {
+		return fileID{}, fmt.Errorf("%s: is a directory: give -r to put all that is below it", f.Name())
 	}
 	if !info.Mode().IsRegular() {
 		return fileID{}, fmt.Errorf("%s: is no regular file but %s: give it as standard input (-)", f.Name(), info.Mode().Type())

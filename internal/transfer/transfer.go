@@ -26,6 +26,7 @@ var (
 	ErrReplace = errors.New("is not the version that was") // a conditional write met another version
 	ErrChanged = errors.New("changed meanwhile")           // the source, while it was read
 	ErrBusy    = errors.New("is being done by another process")
+	ErrTags    = errors.New("has tags that these credentials may not copy") // or may have: see Client.Move
 )
 
 // Config says how to transfer. The zero value of each field is its default.
@@ -39,6 +40,9 @@ type Config struct {
 	State string
 	// Scope is which bucket and whose identity the records are of.
 	Scope string
+
+	// DropTags: a Move goes on without the tags that it has no right to, as a Copy always does. Else it is refused, as they would be lost for good.
+	DropTags bool
 
 	// Progress, if set, is told what has arrived. It is called by one goroutine at a time.
 	Progress func(Progress)

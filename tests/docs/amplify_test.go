@@ -30,7 +30,7 @@ func TestAmplifyDocument(t *testing.T) {
 		known[filepath.Base(s)] = true
 	}
 	name := regexp.MustCompile("`(Test\\w+|\\w+\\.txtar)`")
-	rows := 0
+	rows, features := 0, map[string]bool{}
 	for line := range strings.SplitSeq(string(got), "\n") {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| in Amplify") {
 			continue
@@ -41,6 +41,10 @@ func TestAmplifyDocument(t *testing.T) {
 		if len(cells) != 3 || len(named) == 0 {
 			t.Errorf("a row without a test, or not of three cells: %s", line)
 		}
+		if strings.Contains(line, "|  |") || features[cells[0]] {
+			t.Errorf("a cell is empty, or the row is there twice: %s", line)
+		}
+		features[cells[0]] = true
 		for _, n := range named {
 			if !known[n[1]] {
 				t.Errorf("%s does not exist: %s", n[1], line)

@@ -9,8 +9,11 @@ func chapters() []chapter {
 			{"manual setup of Auth and Storage", "options (`--bucket`, `--region`, `--endpoint`, `--identity-pool-id`, `--user-pool-id`, `--client-id`), variables, the TOML file", []string{"storage_manual_setup.txtar", "TestPrecedence"}},
 			{"policies of Auth_Role and Unauth_Role", "`s3levelfs policy auth|unauth|group` prints them; `s3levelfs access` tells what is really allowed", []string{"policy.txtar", "access.txtar", "TestPolicyIsLevelsGrants"}},
 			{"the template of the policies", "the same statements, by the same names (S3AuthPublicPolicy …)", []string{"TestGolden"}},
+			{"bucket, of an app with several (Gen 2)", "`--storage-bucket NAME`", []string{"config.txtar", "TestAppFilesAreMounted"}},
 			{"CORS policy of the bucket", "`s3levelfs cors print|apply|check`", []string{"cors.txtar", "TestMergeCORS"}},
 			{"mock storage, an endpoint for tests", "`s3levelfs local`, which listens where Amplify looks for it", []string{"storage_local.txtar", "TestV5WritesMountReads"}},
+			{"Lambda triggers on the bucket", "`mount --on-upload CMD`, `--on-delete CMD`: the command gets the S3 event on its standard input", []string{"storage_triggers.txtar"}},
+			{"what happens in the bucket, as it happens", "`s3levelfs watch`", []string{"storage_watch.txtar"}},
 		}},
 		{"Access levels", []row{
 			{"public, protected, private", "the directories `public/`, `protected/<identity id>/` and `private/`; `protected/me` is the own one", []string{"storage_levels.txtar", "daily.txtar", "TestProtected"}},
@@ -42,10 +45,12 @@ func chapters() []chapter {
 			{"fileToKey, the path of a picker", "`put --file-to-key`, KEY", []string{"storage_file_to_key.txtar"}},
 			{"white space in names becomes _", "`put --escape-spaces`; else names stay exact", []string{"storage_file_to_key.txtar"}},
 			{"upload of a folder", "`put -r`, which sends only what is not there yet", []string{"storage_recursive.txtar", "TestTreesGoOn"}},
+			{"what Amplify's clients store and read", "the same objects, with the same headers, both ways", []string{"TestClientsWrite", "TestClientsReadHeaders"}},
 		}},
 		{"Download", []row{
 			{"get: a URL", "`s3levelfs url`; the attribute `user.s3levelfs.url`", []string{"storage_geturl.txtar", "TestURL"}},
 			{"expires", "`url --expires`, 15 minutes by default, never longer than the credentials", []string{"storage_geturl.txtar", "TestPresignEndsWithTheCredentials"}},
+			{"getUrl with method PUT", "`url --method put`, `--content-type`", []string{"storage_geturl.txtar", "TestURL"}},
 			{"validateObjectExistence", "`url --validate`", []string{"storage_geturl.txtar"}},
 			{"get with download: true", "read the file; `s3levelfs get`, `cat`, `--range`", []string{"storage_get_download.txtar", "TestV5WritesMountReads"}},
 			{"identityId: files of other users", "`--owner ID`", []string{"storage_protected.txtar"}},
@@ -58,16 +63,23 @@ func chapters() []chapter {
 			{"copy", "`s3levelfs cp`, `mv`, on the server, with all headers", []string{"storage_copy.txtar", "TestHeadersAndOperations"}},
 			{"remove", "`rm`; `s3levelfs rm`, `rm -r`", []string{"storage_remove.txtar", "TestV5Removes"}},
 			{"keys that are no file names", "exact in commands, escaped in the mount", []string{"TestTreeOfHostileKeys", "TestNames"}},
+			{"hostile keys, by the hundred", "exact in commands, escaped in the mount", []string{"TestKeysInAMount", "TestKeysOfCommands"}},
 		}},
 		{"Custom plugins", []row{
 			{"a bucket on another server than Amazon's", "`--endpoint`, `--path-style`, `--local`", []string{"storage_manual_setup.txtar", "storage_put.txtar"}},
+			{"a StorageProvider of your own, its seven methods", "the Go interface `store.Provider`; `examples/provider`", []string{"TestProviderExample"}},
+			{"addPluggable, getPluggable, removePluggable", "the registry of package `store`; `s3levelfs providers`", []string{"providers.txtar"}},
+			{"the provider of a call", "`--provider NAME`", []string{"providers.txtar"}},
 		}},
 		{"Tracking events", []row{
 			{"what was asked for, and what became of it", "`s3levelfs status`, `--metrics`, the log", []string{"TestTroubleIsToldEverywhere"}},
+			{"track, for all calls or for one", "`--track` and `--track-to`, of the mount and of each command; also as settings", []string{"storage_tracking.txtar"}},
+			{"the event Storage, its attributes method and result", "the same names and values", []string{"storage_tracking.txtar"}},
 		}},
 		{"Reference", []row{
 			{"API reference", "the help of each command, the manual page, the documentation of the Go packages", []string{"TestHelpOfEveryCommand", "TestManPageRenders", "TestExamplesAreRight"}},
 			{"modular imports", "the Go packages `levels`, `store`, `cache`, `uploader` and `identity`, without FUSE; commands need no mount", []string{"TestPackagesWithoutFUSE"}},
+			{"an import in a program of your own", "`examples/upload`", []string{"TestUploadExample"}},
 		}},
 	}
 }

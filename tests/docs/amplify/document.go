@@ -2,10 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -36,28 +32,18 @@ tracking, and a local gallery with the same parts are not built. The database th
 concern of s3levelfs.
 `
 
-// document is the whole file. Rows whose features are being built stand in pending until their tests are there.
-func document(root string) (string, error) {
-	known, err := tests(root)
-	if err != nil {
-		return "", err
-	}
+// document is the whole file.
+func document() string {
 	var b strings.Builder
 	b.WriteString(head)
-	later := pending()
 	for _, c := range chapters() {
 		fmt.Fprintf(&b, "\n## %s\n\n| in Amplify | here | shown by |\n|---|---|---|\n", c.title)
 		for _, r := range c.rows {
 			write(&b, r)
 		}
-		for _, r := range later[c.title] {
-			if missing(r, known) == "" {
-				write(&b, r)
-			}
-		}
 	}
 	b.WriteString(foot)
-	return b.String(), nil
+	return b.String()
 }
 
 func write(b *strings.Builder, r row) {
@@ -66,37 +52,4 @@ func write(b *strings.Builder, r row) {
 		names[i] = "`" + t + "`"
 	}
 	fmt.Fprintf(b, "| %s | %s | %s |\n", r.feature, strings.ReplaceAll(r.here, "|", `\|`), strings.Join(names, ", "))
-}
-
-// missing is the first test of a row that there is not.
-func missing(r row, known map[string]bool) string {
-	for _, t := range r.tests {
-		if !known[t] {
-			return t
-		}
-	}
-	return ""
-}
-
-var declared = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-
-// tests are the names of all tests and scripts below root.
-func tests(root string) (map[string]bool, error) {
-	known := map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil || d.IsDir():
-			return err
-		case strings.HasSuffix(path, ".txtar"):
-			known[d.Name()] = true
-		case strings.HasSuffix(path, "_test.go"):
-			src, err := os.ReadFile(path)
-			for _, m := range declared.FindAllSubmatch(src, -1) {
-				known[string(m[1])] = true
-			}
-			return err
-		}
-		return nil
-	})
-	return known, err
 }

@@ -1,5 +1,4 @@
-// Command amplify writes docs/AMPLIFY.md, what of Amplify's Storage guide is here, to standard output. Run it by `make docs`, in the
-// root of the module.
+// Command amplify writes docs/AMPLIFY.md, what of Amplify's Storage guide is here, to standard output. Run it by `make docs`.
 package main
 
 import (
@@ -8,11 +7,7 @@ import (
 )
 
 func main() {
-	text, err := document(".")
-	if err == nil {
-		_, err = os.Stdout.WriteString(text)
-	}
-	if err != nil {
+	if _, err := os.Stdout.WriteString(document()); err != nil {
 		fmt.Fprintln(os.Stderr, "amplify:", err)
 		os.Exit(1)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,15 +24,16 @@ func copyFlags() []cli.Flag {
 		transferProgressFlag())...)
 }
 
-const copyHelp = "The server copies, nothing is downloaded; more than 5 GB go in parts. All headers, metadata and tags are kept, but for tags that these\n" +
-	"credentials have no right to, and it is one version that is copied. With -r all that is below the folder SOURCE gets below the folder TARGET (\"\" is the level itself).\n"
+const copyHelp = "The server copies, nothing is downloaded; more than 5 GB go in parts. All headers, metadata and tags are kept, and it is one version\n" +
+	"that is copied. With -r all that is below the folder SOURCE gets below the folder TARGET (\"\" is the level itself),\n" +
+	"but for what would get back into SOURCE, which fails.\n"
 
 func cpCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "cp",
 		Usage:       "copy objects on the server, also between levels, without a mount; prints {\"key\": …}",
 		ArgsUsage:   "SOURCE TARGET",
-		Description: copyHelp + keysHelp,
+		Description: copyHelp + "Tags that these credentials have no right to (s3:GetObjectTagging, s3:PutObjectTagging) are left out, which is said once.\n" + keysHelp,
 		Flags:       copyFlags(),
 		Action:      func(c *cli.Context) error { return copyObjects(c, levels.Get, (*transfer.Client).Copy) },
 	}
@@ -43,8 +45,10 @@ func mvCommand() *cli.Command {
 		Usage:     "move objects on the server, also between levels, without a mount; prints {\"key\": …}",
 		ArgsUsage: "SOURCE TARGET",
 		Description: copyHelp + "What is removed is the version that was copied: where SOURCE has been changed meanwhile both objects stay, and the command fails.\n" +
+			"What has tags that these credentials have no right to copy (s3:GetObjectTagging, s3:PutObjectTagging) is not moved, but with --drop-tags.\n" +
 			keysHelp,
-		Flags:  copyFlags(),
+		Flags: append(copyFlags(),
+			&cli.BoolFlag{Name: "drop-tags", Usage: "move also what has tags that these credentials may not copy: they are lost"}),
 		Action: func(c *cli.Context) error { return copyObjects(c, levels.Get|levels.Delete, (*transfer.Client).Move) },
 	}
 }
@@ -66,6 +70,9 @@ type copying struct {
 func copyObjects(c *cli.Context, want levels.Perm, do copier) error {
 	if c.NArg() != 2 {
 		return usageOf(c)
+	}
+	if err := checkMany(c); err != nil {
+		return err
 	}
 	many := c.Bool("recursive")
 	if many {
@@ -149,6 +156,9 @@ func (p *copying) tree(c *cli.Context) error {
 		target, err := p.to.key(to + o.name)
 		if err != nil {
 			return err
+		}
+		if strings.HasPrefix(target, p.prefix+from) { // SOURCE is below TARGET: it would replace what is still to be copied, or has come from elsewhere
+			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("key %q would become %q, which is in SOURCE itself: copy or move it alone, afterwards", p.name(o.Key), p.to.name(target)))
 		}
 		return p.one(ctx, o.Key, target)
 	})

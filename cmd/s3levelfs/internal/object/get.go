@@ -60,6 +60,9 @@ func parseRange(text string) (transfer.GetOptions, error) {
 }
 
 func get(c *cli.Context) error {
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	o, err := parseRange(c.String("range"))
 	if err != nil {
 		return err
@@ -119,16 +122,20 @@ func (v *verb) getOne(c *cli.Context, key, file string, o transfer.GetOptions) (
 		return got, file, cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("%s: is a directory: name the FILE that key %q is to become", file, v.name(key)))
 	}
 	special := err == nil && !info.Mode().IsRegular()
-	if !special && o.Range == nil && o.Suffix == 0 {
+	if !special {
 		root, err := os.OpenRoot(filepath.Dir(file))
 		if err != nil {
 			return got, file, err
 		}
 		defer func() { _ = root.Close() }()
-		got, err = v.client.GetFile(v.ctx, key, root, filepath.Base(file))
+		if o.Range == nil && o.Suffix == 0 {
+			got, err = v.client.GetFile(v.ctx, key, root, filepath.Base(file))
+		} else {
+			got, err = v.client.GetRangeFile(v.ctx, key, root, filepath.Base(file), o)
+		}
 		return got, file, err
 	}
-	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666) //nolint:gosec // as every program makes files: the umask decides
+	out, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
 		return got, file, err
 	}

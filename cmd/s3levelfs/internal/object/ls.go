@@ -37,7 +37,7 @@ func lsCommand() *cli.Command {
 			&cli.StringFlag{Name: "next-token", Usage: "go on behind a page, by the `TOKEN` that it has ended with"},
 			&cli.BoolFlag{Name: "all", Usage: "list all pages; the default where no --page-size is given"},
 			&cli.StringFlag{Name: "delimiter", Usage: "show keys up to the next `TEXT` behind PATH once, as a subpath: \"/\" lists one folder"},
-			filterFlag(),
+			filterFlag(""),
 		),
 		Action: ls,
 	}

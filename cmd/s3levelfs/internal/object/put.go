@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -59,6 +54,9 @@ func put(c *cli.Context) error {
 	if most := 64; c.Int("part-streams") < 1 || c.Int("part-streams") > most {
 		return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--part-streams: %d is not from 1 to %d", c.Int("part-streams"), most))
 	}
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	naming, err := newNaming(c)
 	if err != nil {
 		return err
@@ -72,7 +70,7 @@ func put(c *cli.Context) error {
 	if p.cond, err = putCond(c); err != nil {
 		return err
 	}
-	if p.rules, err = backend.ObjectRules(v.settings); err != nil {
+	if p.rules, err = backend.PutRules(v.settings); err != nil {
 		return err
 	}
 	switch {
@@ -98,6 +96,9 @@ func putCond(c *cli.Context) (store.Cond, error) {
 	}
 	return cond, nil
 }
+
+// errStreamInterrupted is the end of a put of standard input that can not go on later.
+var errStreamInterrupted = errors.New("interrupted: nothing of standard input was stored, and the next put of it starts over")
 
 // putting is one run of put.
 type putting struct {
@@ -134,7 +135,7 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 	options.ExpiresFloats = options.Headers.Expires != p.rules.Headers(key, now.Add(time.Hour)).Expires
 	switch {
 	case file == "-":
-		got, err = p.client.PutStream(ctx, key, "standard input", os.Stdin, options)
+		got, err = p.stream(ctx, key, options)
 	case p.compare:
 		got, same, err = p.client.PutChanged(ctx, key, file, options)
 	default:
@@ -153,96 +154,16 @@ func (p *putting) one(ctx context.Context, key, file string) error {
 	return p.print(out)
 }
 
-// tree stores all files below a directory.
-func (p *putting) tree(c *cli.Context) error {
-	if c.NArg() < 1 || c.NArg() > 2 {
-		return usageOf(c)
-	}
-	n, err := parallelOf(c)
+// stream stores standard input.
+func (p *putting) stream(ctx context.Context, key string, o transfer.PutOptions) (transfer.Stored, error) {
+	in, err := newPrompt(ctx, os.Stdin)
 	if err != nil {
-		return err
+		return transfer.Stored{}, err
 	}
-	m, err := newMatcher(c)
-	if err != nil {
-		return err
+	defer in.close()
+	got, err := p.client.PutStream(ctx, key, "standard input", in, o)
+	if err != nil && ctx.Err() != nil {
+		err = errStreamInterrupted
 	}
-	dir, to := c.Args().Get(0), folder(c.Args().Get(1))
-	p.compare = p.comparable(p.ctx, to)
-	t, err := each(p.verb, n, p.keyed(files(dir, m), to, dir), func(f keyed) string { return filepath.Join(dir, f.rel) }, func(ctx context.Context, f keyed) error {
-		if f.err != nil {
-			return f.err
-		}
-		return p.one(ctx, f.key, filepath.Join(dir, f.rel))
-	})
-	if err != nil {
-		return err
-	}
-	return t.result()
-}
-
-// comparable tells whether there may be something to compare files with. Of a folder in which there is nothing no object needs to be asked for.
-func (p *putting) comparable(ctx context.Context, folder string) bool {
-	if !p.grants.Has(levels.Get) {
-		return false
-	}
-	if !p.grants.Has(levels.List) {
-		return true
-	}
-	for page, err := range p.backend.Store.List(ctx, p.prefix+folder, store.ListOptions{PageSize: 1}) {
-		return err != nil || len(page.Objects) > 0
-	}
-	return false
-}
-
-// keyBelow is that of a file of a tree: its names become key elements as the mount makes them.
-func (p *putting) keyBelow(to, dir, rel string) (string, error) {
-	elements := strings.Split(filepath.ToSlash(rel), "/")
-	for i, e := range elements {
-		u, err := levels.Unescape(e)
-		if err != nil {
-			return "", fmt.Errorf("the name %q can not be a key: %w", e, err)
-		}
-		elements[i] = u
-	}
-	if p.naming.template != "" {
-		above := strings.Join(append(slices.Clone(elements[:len(elements)-1]), ""), "/")
-		return p.key(to+above, filepath.Join(dir, rel))
-	}
-	return p.verb.key(p.naming.escape(to + strings.Join(elements, "/")))
-}
-
-// files are the regular files below a directory, by names relative to it.
-func files(dir string, m *matcher) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			rel, err := filepath.Rel(dir, path)
-			if err != nil {
-				return err
-			}
-			if rel == "." {
-				return fmt.Errorf("%s: is no directory: leave -r out", dir)
-			}
-			info, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			if !m.match(filepath.ToSlash(rel)) {
-				return nil
-			}
-			if !info.Mode().IsRegular() {
-				_, _ = fmt.Fprintf(os.Stderr, "s3levelfs: %s: is no regular file: left out\n", cmdline.Printable(path))
-				return nil
-			}
-			if !yield(rel, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
-		if err != nil {
-			yield("", err)
-		}
-	}
+	return got, err
 }

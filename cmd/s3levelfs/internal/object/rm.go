@@ -39,6 +39,9 @@ func rm(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usageOf(c)
 	}
+	if err := checkMany(c); err != nil {
+		return err
+	}
 	m, err := newMatcher(c)
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ type verb struct {
 	track   *tracking.Recorder // nil: nobody wants it
 	ends    []func()
 
+	command string       // its name
+	notice  func(string) // writes one line to standard error
+
 	mu  sync.Mutex // of out
 	out io.Writer
 
@@ -67,7 +70,7 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verb{out: c.App.Writer}
+	v := &verb{out: c.App.Writer, command: c.Command.Name, notice: noticeTo(c.App.ErrWriter)}
 	ok := false
 	defer func() {
 		if !ok {
@@ -104,14 +107,14 @@ func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	}
 	v.ends = append(v.ends, end)
 	v.client = transfer.New(v.backend.Store, transfer.Config{
-		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), Progress: show,
-		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: noticeTo(c.App.ErrWriter),
+		Attempts: cfg.MaxAttempts, Streams: c.Int("part-streams"), DropTags: c.Bool("drop-tags"), Progress: show,
+		State: filepath.Join(cfg.StateBase(), "puts"), Scope: config.Partition(cfg.Owner(v.backend.Identity.ID)), Notice: v.notice,
 	})
 	v.settings, ok = cfg, true
 	return v, nil
 }
 
-// noticeTo says what a command goes on without.
+// noticeTo says what a command goes on without, or has not done.
 func noticeTo(w io.Writer) func(string) {
 	return func(text string) { _, _ = fmt.Fprintln(w, "s3levelfs: "+cmdline.Printable(text)) }
 }
@@ -148,10 +151,14 @@ func (v *verb) explainFailure(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errStreamInterrupted):
+		return err
 	case v.ctx.Err() != nil:
 		return errors.New("interrupted: the same command again goes on with what it had begun")
 	case errors.Is(err, transfer.ErrExists):
 		return cmdline.WithCode(cmdline.ExitExists, err)
+	case errors.Is(err, transfer.ErrTags):
+		return cmdline.WithCode(cmdline.ExitPermission, err)
 	}
 	if _, ok := errors.AsType[*cmdline.CodedError](err); ok {
 		return err

@@ -36,6 +36,22 @@ func parallelOf(c *cli.Context) (int, error) {
 	return 0, cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--parallel: %d is not from 1 to %d", c.Int("parallel"), most))
 }
 
+// checkMany refuses options of many objects where one is named, as they would not be looked at, and options of one with -r.
+func checkMany(c *cli.Context) error {
+	many := c.Bool("recursive")
+	for _, name := range []string{"include", "exclude", "filter", "parallel", "whole-level"} {
+		if !many && c.IsSet(name) {
+			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--%s: chooses among many, %s without -r takes what it is given: add -r, or leave it out", name, c.Command.Name))
+		}
+	}
+	for _, name := range []string{"range", "if-match"} {
+		if many && c.IsSet(name) {
+			return cmdline.WithCode(cmdline.ExitUsage, fmt.Errorf("--%s: is of one object: leave it or -r out", name))
+		}
+	}
+	return nil
+}
+
 // sameHelp is what the help says of what is there already.
 func sameHelp(what string) string {
 	return "What is there already\n" +
@@ -86,7 +102,7 @@ type tally struct {
 }
 
 // each does all items, n at a time. What fails is named on standard error and counted, and the others go on; a failure that all of
-// them would have ends it.
+// them would have ends it. That there is nothing to do is said.
 func each[T any](v *verb, n int, items iter.Seq2[T, error], name func(T) string, do func(context.Context, T) error) (*tally, error) {
 	t := &tally{}
 	g, ctx := errgroup.WithContext(v.ctx)
@@ -109,7 +125,11 @@ func each[T any](v *verb, n int, items iter.Seq2[T, error], name func(T) string,
 			return nil
 		})
 	}
-	return t, v.explainFailure(errors.Join(g.Wait(), listErr, v.ctx.Err()))
+	err := errors.Join(g.Wait(), listErr, v.ctx.Err())
+	if err == nil && t.done+t.failed == 0 {
+		v.notice("nothing was found to " + v.command + ": is the folder's name right?")
+	}
+	return t, v.explainFailure(err)
 }
 
 // note counts one.

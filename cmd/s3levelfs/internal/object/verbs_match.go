@@ -16,12 +16,12 @@ func matchFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "include", Usage: "with -r: only what `GLOB` matches (* ? [a-z], ** crosses slashes; without a slash it is of the last element); may be repeated"},
 		&cli.StringSliceFlag{Name: "exclude", Usage: "with -r: not what `GLOB` matches, even if --include does; may be repeated"},
-		filterFlag(),
+		filterFlag("with -r: "),
 	}
 }
 
-func filterFlag() cli.Flag {
-	return &cli.StringFlag{Name: "filter", Usage: "only keys in which the regular expression `REGEX` (RE2) finds something"}
+func filterFlag(when string) cli.Flag {
+	return &cli.StringFlag{Name: "filter", Usage: when + "only keys in which the regular expression `REGEX` (RE2) finds something"}
 }
 
 // matcher chooses names, relative to the folder that is worked on.

@@ -2,7 +2,6 @@ package object
 
 import (
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,34 +106,4 @@ func spaceToMark(r rune) rune {
 		return '_'
 	}
 	return r
-}
-
-// keyed is a file of a tree and its key, or why it has none.
-type keyed struct {
-	rel, key string
-	err      error
-}
-
-// keyed gives the files of a tree keys. Where names are not what keys are made of alone, two files may get one key: of them the first is
-// stored, as nobody would find out that the other was lost.
-func (p *putting) keyed(rels iter.Seq2[string, error], to, dir string) iter.Seq2[keyed, error] {
-	return func(yield func(keyed, error) bool) {
-		first := map[string]string{} // the file that has a key
-		for rel, err := range rels {
-			f := keyed{rel: rel}
-			if err == nil {
-				f.key, f.err = p.keyBelow(to, dir, rel)
-			}
-			if f.key != "" && (p.naming.template != "" || p.naming.escapes) {
-				if other, taken := first[f.key]; taken {
-					f.err = fmt.Errorf("would get the key %q, which is that of %s: give names that differ", p.name(f.key), cmdline.Printable(filepath.Join(dir, other)))
-				} else {
-					first[f.key] = rel
-				}
-			}
-			if !yield(f, err) {
-				return
-			}
-		}
-	}
 }
