@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -57,10 +58,35 @@ func (m settings) HandleBuild(ctx context.Context, in middleware.BuildInput, nex
 			req.Header.Set("X-Amz-Source-Expected-Bucket-Owner", m.store.owner)
 		}
 	}
-	if m.store.key != nil {
-		m.store.encrypt(ctx, req.Header, middleware.GetOperationName(ctx))
+	if m.store.key == nil {
+		return next.HandleBuild(ctx, in)
 	}
-	return next.HandleBuild(ctx, in)
+	m.store.encrypt(ctx, req.Header, middleware.GetOperationName(ctx))
+	out, answer, err := next.HandleBuild(ctx, in)
+	if err == nil && writesBytes(middleware.GetOperationName(ctx)) && !encrypted(answer) {
+		err = errNotEncrypted
+	}
+	return out, answer, err
+}
+
+// errNotEncrypted: a server that does not know SSE-C ignores its headers and stores the bytes as they are.
+var errNotEncrypted = errors.New("the server has taken it without encrypting it: it does not know SSE-C, so leave --sse-c-key-file out, or use " +
+	"another server; what it has stored under this key is not encrypted")
+
+// writesBytes: an operation sends, or begins to send, what the key is to encrypt.
+func writesBytes(operation string) bool {
+	switch operation {
+	case "PutObject", "CreateMultipartUpload", "UploadPart", "CopyObject", "UploadPartCopy":
+		return true
+	}
+	return false
+}
+
+// encrypted: the server says that it has used the key. Source: S3 API reference, PutObject, "Response Elements"
+// (x-amz-server-side-encryption-customer-algorithm).
+func encrypted(answer middleware.Metadata) bool {
+	res, ok := awsmiddleware.GetRawResponse(answer).(*smithyhttp.Response)
+	return ok && res.Header.Get(customerPrefix+"Algorithm") != ""
 }
 
 // encrypt gives the key to requests that need it. What is written is encrypted by it, whatever else it was by before.
@@ -77,7 +103,10 @@ func (s *Store) encrypt(ctx context.Context, h http.Header, operation string) {
 		if !plain {
 			set(customerPrefix)
 		}
-	case "PutObject", "CreateMultipartUpload", "UploadPart", "CopyObject", "UploadPartCopy":
+	default:
+		if !writesBytes(operation) {
+			return
+		}
 		for _, other := range []string{"", "-Aws-Kms-Key-Id", "-Bucket-Key-Enabled"} {
 			h.Del("X-Amz-Server-Side-Encryption" + other)
 		}

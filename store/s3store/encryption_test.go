@@ -35,7 +35,36 @@ func vault(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Etag", `"e"`)
 		_, _ = io.WriteString(w, "x")
 	default:
+		if algorithm := r.Header.Get(customer + "Algorithm"); algorithm != "" {
+			w.Header().Set(customer+"Algorithm", algorithm)
+		}
 		answerWrites(w, r)
+	}
+}
+
+// TestServerWithoutCustomerKeys: a server that ignores the key is found out by its answers, whatever is written, with the reason and the mend.
+func TestServerWithoutCustomerKeys(t *testing.T) {
+	t.Parallel()
+	var key string
+	s := open(t, newFake(t, answerWrites).URL, func(c *s3store.Config) { key = withKey(t, c) })
+	ctx := t.Context()
+	for name, write := range map[string]func() error{
+		"put":    func() error { _, err := s.Put(ctx, "k", section("x"), store.Headers{}, store.Cond{}); return err },
+		"create": func() error { _, err := s.Create(ctx, "k", store.Headers{}); return err },
+		"part":   func() error { _, err := s.UploadPart(ctx, "k", "id", 1, section("x")); return err },
+		"copy": func() error {
+			_, err := s.Copy(ctx, store.CopyRequest{Source: "a", Target: "k", Headers: &store.Headers{}})
+			return err
+		},
+		"copy part": func() error { _, err := s.CopyPart(ctx, "k", "id", 1, "a", "", store.All); return err },
+	} {
+		err := write()
+		if !errors.Is(err, store.ErrPermission) || !strings.Contains(err.Error(), "does not know SSE-C") || strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := s.Delete(ctx, "k", store.Cond{}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -102,6 +102,9 @@ func kindOf(err error) (code string, status int, kind error) {
 		}
 		return "", 0, store.ErrCredentials
 	}
+	if errors.Is(err, errNotEncrypted) {
+		return "", 0, store.ErrPermission
+	}
 	if e, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = e.HTTPStatusCode()
 	}
