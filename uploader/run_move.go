@@ -53,12 +53,13 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	return err
 }
 
-// needsTarget: the server does not keep conditions on a copy's target, so a HEAD comes before. The moves of a
+// needsTarget: the server does not keep conditions on a copy's target, or is sent none, so a HEAD comes before. The moves of a
 // directory do without: its new name was listed, or nobody else's, a moment ago.
 func (u *Uploader) needsTarget(o *op) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	kept := u.limits.CopyCond && (o.toBase.State != Present || o.toBase.ETag != "" && !u.levelOf(o.to).noMatch())
+	l := u.levelOf(o.to)
+	kept := u.limits.CopyCond && (l == nil || !l.noCond) && (o.toBase.State != Present || o.toBase.ETag != "" && !l.noMatch())
 	return !kept && o.is(flagNoReplace|flagSingle) && u.canLook(o.to)
 }
 
