@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"github.com/s3levelfs/s3levelfs/internal/tracking"
 )
@@ -65,6 +68,40 @@ func TestFileIsAppendedTo(t *testing.T) {
 	}
 	if _, err := tracking.OpenFile(filepath.Join(path, "below")); err == nil {
 		t.Error("a file below a file")
+	}
+}
+
+// A pipe without a reader is refused, and one whose reader reads nothing holds a batch up for no longer than its context.
+func TestPipeThatNobodyReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := tracking.OpenFile(path); !errors.Is(err, unix.ENXIO) {
+		t.Fatalf("without a reader: %v, %v", s, err)
+	}
+	reader, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(reader) }()
+	s, err := tracking.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := s.Send(t.Context(), batch()); o.Err != nil {
+		t.Error(o.Err)
+	}
+	for err == nil { // until it is full
+		_, err = unix.Write(reader, []byte{0})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if o := s.Send(ctx, batch()); len(o.Again) != 2 || !errors.Is(o.Err, os.ErrDeadlineExceeded) {
+		t.Errorf("full: %+v", o)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
