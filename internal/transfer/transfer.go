@@ -40,6 +40,9 @@ type Config struct {
 	// Scope is which bucket and whose identity the records are of.
 	Scope string
 
+	// Boot names the run of the kernel; "" = what the kernel says (see readBoot).
+	Boot string
+
 	// Progress, if set, is told what has arrived. It is called by one goroutine at a time.
 	Progress func(Progress)
 	// Notice, if set, is told in one line, once for all copies of a client, that they go on without tags.
@@ -71,6 +74,9 @@ func New(s store.Store, cfg Config) *Client {
 	cfg.PartSize = max(cmp.Or(cfg.PartSize, uploader.DefaultPartSize), 1)
 	cfg.Ranges = cmp.Or(cfg.Ranges, ranges)
 	cfg.Streams = cmp.Or(cfg.Streams, 1)
+	if cfg.Boot == "" {
+		cfg.Boot = readBoot()
+	}
 	return &Client{store: s, limits: s.Limits(), cfg: cfg}
 }
 
