@@ -17,6 +17,7 @@ import (
 type lines struct {
 	to    io.Writer
 	close func() error
+	torn  bool // the last line has no end
 }
 
 // OpenFile appends to a file, which it makes, 0600, when it is not there. Several processes may append to one: O_APPEND keeps their batches
@@ -26,15 +27,18 @@ func OpenFile(path string) (Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracking: %w", err)
 	}
-	return &lines{f, f.Close}, nil
+	return &lines{to: f, close: f.Close}, nil
 }
 
 // ToWriter writes to w, which stays open.
-func ToWriter(w io.Writer) Sink { return &lines{w, func() error { return nil }} }
+func ToWriter(w io.Writer) Sink { return &lines{to: w, close: func() error { return nil }} }
 
-// Send refuses a batch for good that was written in part: sent again it would be there twice.
+// Send refuses a batch for good that was written in part: sent again it would be there twice. What follows begins a line.
 func (l *lines) Send(ctx context.Context, batch []Event) Outcome {
 	var text bytes.Buffer
+	if l.torn {
+		text.WriteByte('\n')
+	}
 	to := json.NewEncoder(&text)
 	for _, e := range batch {
 		if err := to.Encode(e); err != nil {
@@ -44,6 +48,9 @@ func (l *lines) Send(ctx context.Context, batch []Event) Outcome {
 	defer bounded(ctx, l.to)()
 	size := text.Len()
 	n, err := l.to.Write(text.Bytes())
+	if n > 0 {
+		l.torn = text.Bytes()[min(n, size)-1] != '\n'
+	}
 	switch {
 	case err == nil && n == size:
 		return Outcome{}

@@ -132,6 +132,39 @@ func TestBrokenWriter(t *testing.T) {
 	}
 }
 
+// once takes n bytes of the first write, and all of the others.
+type once struct {
+	bytes.Buffer
+	n int
+}
+
+func (o *once) Write(p []byte) (int, error) {
+	if n := o.n; n > 0 {
+		o.n = 0
+		_, _ = o.Buffer.Write(p[:n])
+		return n, errors.New("no room")
+	}
+	return o.Buffer.Write(p)
+}
+
+// What follows a torn line, as a full disk leaves one, is on a line of its own.
+func TestTornLine(t *testing.T) {
+	var to once
+	to.n = 5
+	s := tracking.ToWriter(&to)
+	if o := s.Send(t.Context(), batch()); o.Refused != 2 {
+		t.Errorf("%+v", o)
+	}
+	if o := s.Send(t.Context(), batch()); o.Err != nil {
+		t.Errorf("%+v", o)
+	}
+	torn, rest, _ := strings.Cut(to.String(), "\n")
+	if len(torn) != 5 {
+		t.Errorf("the torn line is %q", torn)
+	}
+	checkRecords(t, rest, 2)
+}
+
 func TestLogSink(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	s := tracking.ToLogger(zap.New(core))
@@ -226,6 +259,7 @@ func TestTargets(t *testing.T) {
 	for _, text := range []string{
 		"", "log:", "stdout:x", "file", "jsonl:", "jsonl:rel", "jsonl:/dir/", "kinesis:", "kinesis:a b", "kinesis:arn:aws:s3:::b", "ftp://h/",
 		"https://", "https://user:hidden@h.example/", "http://h.example/hidden", "https://h.example/hidden\x00",
+		"HTTPS://h.example/hidden", "h.example/hidden", "h.example?hidden", "ftp://user:hidden@h.example", "https:///hidden", "u@hidden",
 	} {
 		got, err := tracking.Parse(text)
 		if err == nil {
