@@ -1,6 +1,9 @@
 package levels
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // PathOf gives the path of a key. It is the inverse of Resolve: a key that ends
 // in a slash is the marker of a directory and gives the directory's path, and
@@ -57,10 +60,9 @@ func (pl *place) names(rest string) (string, bool) {
 	return b.String(), true
 }
 
-// Below reports whether a key is among what the directory t holds, and goes with it: also one that no path leads to, as its names are
-// too long. What belongs to a place with a longer prefix, which may begin in the directory, is not; nor is anything below what is not
-// one directory of the bucket (see [Target.DirPrefix]).
-func (p *Policy) Below(t Target, key string) bool {
+// Encloses reports whether a place with a longer prefix begins in the directory t: what that holds has keys which begin with the directory's, but
+// is none of its own. What is not one directory of the bucket encloses none (see [Target.DirPrefix]).
+func (p *Policy) Encloses(t Target) bool {
 	dir := t.DirPrefix()
-	return dir != "" && strings.HasPrefix(key, dir) && p.region(key) == p.region(dir)
+	return dir != "" && slices.ContainsFunc(p.regions, func(pl *place) bool { return len(pl.prefix) > len(dir) && strings.HasPrefix(pl.prefix, dir) })
 }

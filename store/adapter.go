@@ -29,6 +29,9 @@ func FromProvider(p Provider) (Store, error) {
 	if a.limits.Multipart() != parts {
 		return nil, fmt.Errorf("provider %q: its limits tell of %d parts an object, and methods for parts it has: %v: one of both is wrong", p.ProviderName(), a.limits.MaxParts, parts)
 	}
+	if err := a.bound(); err != nil {
+		return nil, err
+	}
 	_, conditional := p.(Conditional)
 	_, syncer := p.(Syncer)
 	a.limits.CopyCond, a.limits.LooseCond, a.limits.NeedsSync = true, !conditional, syncer
@@ -39,6 +42,22 @@ func FromProvider(p Provider) (Store, error) {
 		return presigning{a, s}, nil
 	}
 	return a, nil
+}
+
+// bound completes the provider's bounds, and refuses those that nothing fits in: where there are no parts an object is what one Put takes, and so is
+// a copy that goes through this machine.
+func (a *adapter) bound() error {
+	l := &a.limits
+	if !l.Multipart() {
+		l.MaxObject = min(l.MaxObject, l.MaxPut)
+		l.MinPart, l.MaxPart, l.MaxParts, l.MaxCopy, l.NoParts = 1, l.MaxObject, 1, l.MaxObject, true
+	} else if _, ok := a.p.(Copier); !ok {
+		l.MaxCopy = min(l.MaxCopy, l.MaxPut)
+	}
+	if l.MaxPut < 1 || l.MaxObject < 1 || l.MaxPart < 1 || l.MaxCopy < 1 || l.MaxKey < 1 || l.MaxDelete < 1 {
+		return fmt.Errorf("provider %q: a bound of its limits is below 1: %+v: give it, as WholeLimits and S3Limits do", a.p.ProviderName(), *l)
+	}
+	return nil
 }
 
 // adapter makes the contract out of a provider. It holds a key's lock over the look and the write of a provider that can not do both in

@@ -274,7 +274,7 @@ func Test_5b_MOVING_Copy_412_SourceChanged_IsReadAgainOnce(t *testing.T) {
 }
 
 func Test_5b_MOVING_Copy_412_NoReplace_TargetAppeared(t *testing.T) {
-	for name, mc := range map[string]memstore.Config{"cond": {}, "head": {IgnoreCopyCond: true}} {
+	for name, mc := range servers() {
 		t.Run(name, func(t *testing.T) {
 			runOn(t, mc, func(t *testing.T, r *rig) {
 				r.mem.PutString(key("a"), "a")

@@ -107,5 +107,8 @@ func (u *Uploader) layoutOf(g *generation, size int64) layout {
 
 // largest is how long a file may get, in bytes.
 func largest(l store.Limits) int64 {
+	if !l.Multipart() {
+		return min(l.MaxObject, l.MaxPut)
+	}
 	return min(l.MaxObject, l.MaxPart*int64(l.MaxParts))
 }

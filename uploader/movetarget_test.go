@@ -11,9 +11,13 @@ import (
 	"github.com/s3levelfs/s3levelfs/uploader"
 )
 
-// servers keep or ignore conditions on the target of a copy, and of all writes.
+// servers keep or ignore conditions on the target of a copy, and of all writes, or say that theirs are loose.
 func servers() map[string]memstore.Config {
-	return map[string]memstore.Config{"all": {}, "writes": {IgnoreCopyCond: true}, "none": {IgnoreWriteCond: true}}
+	loose := store.WholeLimits() // kept in its process alone, so that none are sent
+	loose.LooseCond = true
+	return map[string]memstore.Config{
+		"all": {}, "writes": {IgnoreCopyCond: true}, "none": {IgnoreWriteCond: true}, "loose": {Limits: loose},
+	}
 }
 
 func Test_5b_MOVING_Copy_412_TargetChanged_ChangesNothing(t *testing.T) {

@@ -53,13 +53,17 @@ func (u *Uploader) runMove(ctx context.Context, o *op) error {
 	return err
 }
 
-// needsTarget: the server does not keep conditions on a copy's target, so a HEAD comes before. The moves of a
-// directory do without: its new name was listed, or nobody else's, a moment ago.
+// freshTarget is how long it counts that a directory's new name was free when it was renamed.
+const freshTarget = time.Minute
+
+// needsTarget: the server does not keep conditions on a copy's target, or is sent none, so a HEAD comes before. The moves of a
+// directory do without while its new name was listed, or nobody else's, a moment ago: not those that an outage or a crash has delayed.
 func (u *Uploader) needsTarget(o *op) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	kept := u.limits.CopyCond && (o.toBase.State != Present || o.toBase.ETag != "" && !u.levelOf(o.to).noMatch())
-	return !kept && o.is(flagNoReplace|flagSingle) && u.canLook(o.to)
+	l := u.levelOf(o.to)
+	kept := u.limits.CopyCond && (l == nil || !l.noCond) && (o.toBase.State != Present || o.toBase.ETag != "" && !l.noMatch())
+	return !kept && (o.is(flagNoReplace|flagSingle) || time.Since(o.since) > freshTarget) && u.canLook(o.to)
 }
 
 // copyObject is the server-side copy, in parts above Limits.MaxCopy; headers are kept.

@@ -1,7 +1,9 @@
 package uploader_test
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -35,6 +37,22 @@ func TestStoreWithoutParts(t *testing.T) {
 			t.Errorf("%d puts", n)
 		}
 	}, small)
+}
+
+// TestStoreWithoutPartsIsFull: where one request is all that there is, what it can not hold is told at the write that goes too far.
+func TestStoreWithoutPartsIsFull(t *testing.T) {
+	limits := store.WholeLimits()
+	limits.MaxPut = 1 << 10
+	runOn(t, memstore.Config{Limits: limits}, func(t *testing.T, r *rig) {
+		f := r.create(key("f"))
+		r.writeAt(f, strings.Repeat("x", 1<<10), 0)
+		if _, err := f.WriteAt(t.Context(), []byte("y"), 1<<10); !errors.Is(err, syscall.EFBIG) {
+			t.Errorf("a byte too many: %v", err)
+		}
+		r.close(f)
+		r.drain()
+		r.wantBucket(map[string]string{key("f"): strings.Repeat("x", 1<<10)})
+	})
 }
 
 // Test_5d_NoConditions_SaidByTheStore: a store that says so itself is not tried with a condition; the probe asks for the right alone and

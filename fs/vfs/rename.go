@@ -64,6 +64,9 @@ func (v *FS) planMove(ctx context.Context, from, to string, noReplace bool) (*mo
 	if err := v.removable(op, &src); err != nil {
 		return nil, err
 	}
+	if src.dir && v.policy.Encloses(src.target) { // as a directory with a mount in it; rename(2), EBUSY
+		return nil, fail(op, from, syscall.EBUSY)
+	}
 	if strings.HasPrefix(to, from+"/") {
 		return nil, fail(op, to, syscall.EINVAL)
 	}
@@ -253,9 +256,6 @@ func (v *FS) renameDir(ctx context.Context, m *move) error {
 	for obj, err := range v.listing.Walk(ctx, from) {
 		if err != nil {
 			return wrap(op, m.from.path, err)
-		}
-		if !v.policy.Below(src, obj.Key) { // another level's, which begins in the directory
-			continue
 		}
 		if len(obj.Key)-len(from)+len(to) > maxKey {
 			return fail(op, m.to.path, syscall.ENAMETOOLONG)

@@ -32,26 +32,45 @@ func TestMarkerWithContent(t *testing.T) {
 	}
 }
 
-// TestRenameDirTakesWhatHasNoPath: objects that no path leads to, as their names are too long, go along with their directory; those of
-// another level that begin with its name do not.
+// TestRenameDirTakesWhatHasNoPath: objects that no path leads to, as their names are too long, go along with their directory.
 func TestRenameDirTakesWhatHasNoPath(t *testing.T) {
-	private := "public/d/p"
-	e := newEnv(t, envConfig{options: levels.Options{Prefixes: levels.Prefixes{Private: &private}}})
+	e := newEnv(t, envConfig{})
 	defer e.close(t)
 	long := strings.Repeat("n", levels.MaxName+1)
+	want := map[string]string{}
 	for _, name := range []string{"f", long, long + "/x", long + "/", "a/" + long + "/" + long, "/" + long} {
 		e.put(t, "public/d/"+name, []byte(name))
-	}
-	others := "public/d/p" + ownID + "/x"
-	e.put(t, others, []byte("private"))
-	must(t, e.fs.Rename(bg(), "public/d", "public/e", 0))
-	e.drain(t)
-	want := map[string]string{others: "private"}
-	for _, name := range []string{"f", long, long + "/x", long + "/", "a/" + long + "/" + long, "/" + long} {
 		want["public/e/"+name] = name
 	}
+	must(t, e.fs.Rename(bg(), "public/d", "public/e", 0))
+	e.drain(t)
 	if diff := cmp.Diff(want, e.objects(t)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestRenameDirLeavesOtherLevels: a directory that another level's prefix begins in is not renamed, for nothing private may become public so: not
+// what is stored, nor what is about to be, nor what is open.
+func TestRenameDirLeavesOtherLevels(t *testing.T) {
+	private := "public/a/d/p"
+	e := newEnv(t, envConfig{options: levels.Options{Prefixes: levels.Prefixes{Private: &private}}})
+	defer e.close(t)
+	e.put(t, "public/a/d/f", []byte("public"))
+	e.put(t, private+ownID+"/stored", []byte("private"))
+	writeFile(t, e.fs, "private/pending", []byte("private"))
+	h := open(t, e, "private/stored", syscall.O_RDWR)
+	wantErrno(t, e.fs.Rename(bg(), "public/a/d", "public/e", 0), syscall.EBUSY)
+	wantErrno(t, e.fs.Rename(bg(), "public/a", "private/e", 0), syscall.EBUSY)
+	write(t, h, "PRIVATE", 0)
+	must(t, h.Flush(bg()))
+	must(t, h.Release(bg()))
+	e.drain(t)
+	want := map[string]string{"public/a/d/f": "public", private + ownID + "/stored": "PRIVATE", private + ownID + "/pending": "private"}
+	if diff := cmp.Diff(want, e.objects(t)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for name, content := range map[string]string{"stored": "PRIVATE", "pending": "private"} {
+		wantFile(t, e, "private/"+name, content)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 
 	SendTimeout = 10 * time.Second // of one batch
 	DrainTime   = 5 * time.Second  // of Close, for all that waits
+	LeaveTime   = time.Second      // that a Send may outlast its context by at the end
 
 	firstRetry, lastRetry = time.Second, 30 * time.Second
 	hurry                 = 500 * time.Millisecond // between tries when the end has come
@@ -47,6 +48,7 @@ type Recorder struct {
 	buffer   buffer
 	inFlight int
 	over     bool // nothing more is taken
+	left     bool // the sink hangs: what it has is counted as lost
 	stats    Stats
 	failing  bool  // since the last batch that was taken whole, and it is logged
 	crowded  int64 // Stats.Lost when that was logged last; -1 = there is room
@@ -107,7 +109,7 @@ func (r *Recorder) Stats() Stats {
 }
 
 // Close sends what waits, for at most DrainTime, and ends the sink. What is left is lost, and counted; the log has how much. What is tracked
-// afterwards is lost.
+// afterwards is lost. A sink that hangs, as a write to a pipe does that nobody reads, is left alone after LeaveTime more: it ends with the process.
 func (r *Recorder) Close() {
 	if r == nil {
 		return
@@ -118,17 +120,34 @@ func (r *Recorder) Close() {
 func (r *Recorder) close() {
 	bound := time.AfterFunc(DrainTime, r.end)
 	close(r.closing)
-	<-r.done
+	hangs := time.NewTimer(DrainTime + LeaveTime)
+	defer hangs.Stop()
+	select {
+	case <-r.done:
+		if err := r.sink.Close(); err != nil {
+			r.log.Warn("tracking: the sink is not closed cleanly", zap.Error(err))
+		}
+	case <-hangs.C:
+		r.leave()
+		r.log.Warn("tracking: the sink hangs and is left alone")
+	}
 	bound.Stop()
 	r.end()
-	if err := r.sink.Close(); err != nil {
-		r.log.Warn("tracking: the sink is not closed cleanly", zap.Error(err))
-	}
 	s := r.Stats()
 	if s.Lost+s.Refused > 0 {
 		r.log.Warn("tracking ended with events that nobody has taken",
 			zap.Int64("sent", s.Sent), zap.Int64("lost", s.Lost), zap.Int64("refused", s.Refused), zap.String("last_error", s.LastError))
 	}
+}
+
+// leave gives up what waits, and what the sink has not answered.
+func (r *Recorder) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over, r.left = true, true
+	r.stats.Lost += int64(r.buffer.len() + r.inFlight)
+	r.buffer.take(r.buffer.len())
+	r.inFlight = 0
 }
 
 func (r *Recorder) loop() {
@@ -189,7 +208,7 @@ func (r *Recorder) send(batch []Event) {
 		batch = o.Again
 		if !r.pause(delay) {
 			r.mu.Lock()
-			r.stats.Lost += int64(len(batch))
+			r.stats.Lost += int64(r.inFlight)
 			r.inFlight = 0
 			r.mu.Unlock()
 			return
@@ -201,6 +220,9 @@ func (r *Recorder) send(batch []Event) {
 func (r *Recorder) note(batch []Event, o Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.left {
+		return
+	}
 	r.inFlight = len(o.Again)
 	r.stats.Refused += int64(o.Refused)
 	r.stats.Sent += int64(len(batch) - len(o.Again) - o.Refused)

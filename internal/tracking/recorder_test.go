@@ -206,6 +206,44 @@ func TestCloseIsBounded(t *testing.T) {
 	}
 }
 
+// A sink that does not end with its context, as a pipe that nobody reads or a file on a server that is gone, keeps nobody from unmounting: it is
+// left alone, with what it has.
+func TestCloseLeavesASinkThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := make(chan struct{})
+		s := &sink{rule: func(_ context.Context, _ int, batch []tracking.Event) tracking.Outcome {
+			<-gone
+			return tracking.Outcome{}
+		}}
+		core, logs := observer.New(zap.WarnLevel)
+		r := tracking.New(s, zap.New(core))
+		track(r, 250)
+		synctest.Wait()
+		began := time.Now()
+		closed := make(chan struct{})
+		go func() { defer close(closed); r.Close() }()
+		select {
+		case <-closed:
+		case <-time.After(time.Hour):
+			t.Error("the end waits for the sink")
+		}
+		if d := time.Since(began); d > tracking.DrainTime+time.Second {
+			t.Errorf("the end took %v", d)
+		}
+		wantStats(t, r, tracking.Stats{Lost: 250})
+		if n := logs.FilterMessage("tracking: the sink hangs and is left alone").Len(); n != 1 {
+			t.Errorf("in the log: %v", logs.All())
+		}
+		close(gone)
+		synctest.Wait()
+		<-closed
+		wantStats(t, r, tracking.Stats{Lost: 250})
+		if s.closed != 0 {
+			t.Error("the sink was closed under its Send")
+		}
+	})
+}
+
 // A sink that comes back while the end waits for it gets what there is.
 func TestCloseSendsWhatWaits(t *testing.T) {
 	var up atomic.Bool

@@ -4,7 +4,7 @@ import "context"
 
 // Sink takes events to where they are wanted.
 type Sink interface {
-	// Send hands over at most [MaxBatch] events; it ends soon after ctx. It is called from one goroutine. It keeps no events.
+	// Send hands over at most [MaxBatch] events; it ends soon after ctx, if it can. It is called from one goroutine. It keeps no events.
 	Send(ctx context.Context, batch []Event) Outcome
 	// Close ends it, after the last Send.
 	Close() error

@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"github.com/s3levelfs/s3levelfs/internal/tracking"
 )
@@ -68,6 +71,40 @@ func TestFileIsAppendedTo(t *testing.T) {
 	}
 }
 
+// A pipe without a reader is refused, and one whose reader reads nothing holds a batch up for no longer than its context.
+func TestPipeThatNobodyReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := tracking.OpenFile(path); !errors.Is(err, unix.ENXIO) {
+		t.Fatalf("without a reader: %v, %v", s, err)
+	}
+	reader, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(reader) }()
+	s, err := tracking.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := s.Send(t.Context(), batch()); o.Err != nil {
+		t.Error(o.Err)
+	}
+	for err == nil { // until it is full
+		_, err = unix.Write(reader, []byte{0})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if o := s.Send(ctx, batch()); len(o.Again) != 2 || !errors.Is(o.Err, os.ErrDeadlineExceeded) {
+		t.Errorf("full: %+v", o)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // broken takes n bytes of a write.
 type broken struct {
 	n   int
@@ -93,6 +130,39 @@ func TestBrokenWriter(t *testing.T) {
 	if o := tracking.ToWriter(broken{5, nil}).Send(t.Context(), batch()); o.Refused != 2 || !errors.Is(o.Err, io.ErrShortWrite) {
 		t.Errorf("%+v", o)
 	}
+}
+
+// once takes n bytes of the first write, and all of the others.
+type once struct {
+	bytes.Buffer
+	n int
+}
+
+func (o *once) Write(p []byte) (int, error) {
+	if n := o.n; n > 0 {
+		o.n = 0
+		_, _ = o.Buffer.Write(p[:n])
+		return n, errors.New("no room")
+	}
+	return o.Buffer.Write(p)
+}
+
+// What follows a torn line, as a full disk leaves one, is on a line of its own.
+func TestTornLine(t *testing.T) {
+	var to once
+	to.n = 5
+	s := tracking.ToWriter(&to)
+	if o := s.Send(t.Context(), batch()); o.Refused != 2 {
+		t.Errorf("%+v", o)
+	}
+	if o := s.Send(t.Context(), batch()); o.Err != nil {
+		t.Errorf("%+v", o)
+	}
+	torn, rest, _ := strings.Cut(to.String(), "\n")
+	if len(torn) != 5 {
+		t.Errorf("the torn line is %q", torn)
+	}
+	checkRecords(t, rest, 2)
 }
 
 func TestLogSink(t *testing.T) {
@@ -189,6 +259,7 @@ func TestTargets(t *testing.T) {
 	for _, text := range []string{
 		"", "log:", "stdout:x", "file", "jsonl:", "jsonl:rel", "jsonl:/dir/", "kinesis:", "kinesis:a b", "kinesis:arn:aws:s3:::b", "ftp://h/",
 		"https://", "https://user:hidden@h.example/", "http://h.example/hidden", "https://h.example/hidden\x00",
+		"HTTPS://h.example/hidden", "h.example/hidden", "h.example?hidden", "ftp://user:hidden@h.example", "https:///hidden", "u@hidden",
 	} {
 		got, err := tracking.Parse(text)
 		if err == nil {

@@ -59,7 +59,11 @@ func Parse(text string) (Target, error) {
 	case "https", "http":
 		return parseURL(text)
 	}
-	return Target{}, fmt.Errorf("%q is no sink: give %s", text, Spelling)
+	name := text
+	if i := strings.IndexAny(text, "/?#@"); i >= 0 {
+		name = text[:min(i, len(scheme))] + "…" // what follows may be a key
+	}
+	return Target{}, fmt.Errorf("%q is no sink: give %s", name, Spelling)
 }
 
 // parseURL reads a webhook's; errors do not repeat it, as it may hold a secret.

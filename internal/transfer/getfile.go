@@ -55,7 +55,7 @@ func (c *Client) GetRangeFile(ctx context.Context, key string, root *os.Root, na
 
 // getVersion makes the file out of one version.
 func (c *Client) getVersion(ctx context.Context, obj store.Object, root *os.Root, name string) error {
-	part, err := openPartial(root, name, obj.Key, obj)
+	part, err := openPartial(root, name, obj.Key, c.versionOf(obj))
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,25 @@ func (c *Client) getVersion(ctx context.Context, obj store.Object, root *os.Root
 		return err
 	}
 	return part.finish(name)
+}
+
+// versionOf names what has arrived of a version. Where no checksum of the whole is there to tell, that is good for one run of the kernel: of what was
+// on its way when the power went a file system may have the length without the bytes.
+func (c *Client) versionOf(o store.Object) string {
+	version := fmt.Sprint(o.ETag, o.Size, o.LastModified.Unix())
+	if cache.NewChecker(o) == nil {
+		version += " " + c.cfg.Boot
+	}
+	return version
+}
+
+// readBoot tells the runs of the kernel apart. Source: random(4). Where it can not, each client is one of its own.
+func readBoot() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return rand.Text()
+	}
+	return string(id)
 }
 
 // fill gets what is missing. What is there is read for the checksum.
@@ -102,14 +121,14 @@ type partial struct {
 }
 
 // openPartial opens what there is of this version, and removes what there is of others.
-func openPartial(root *os.Root, name, key string, o store.Object) (*partial, error) {
+func openPartial(root *os.Root, name, key, version string) (*partial, error) {
 	hash := func(s string) string {
 		sum := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(sum[:8])
 	}
 	dir := path.Dir(name)
 	mine := partialPrefix + hash(key+"\x00"+path.Base(name)) + "-"
-	own := mine + hash(fmt.Sprint(o.ETag, o.Size, o.LastModified.Unix())) + partialSuffix
+	own := mine + hash(version) + partialSuffix
 	entries, err := fs.ReadDir(root.FS(), dir)
 	if err != nil {
 		return nil, err
@@ -120,17 +139,29 @@ func openPartial(root *os.Root, name, key string, o store.Object) (*partial, err
 		}
 	}
 	p := &partial{root: root, name: path.Join(dir, own)}
-	if p.file, err = root.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o666); err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = p.file.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: the same get of key %q %w: wait for it, or end it", name, key, ErrBusy)
+	for {
+		if p.file, err = root.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o666); err != nil {
+			return nil, err
 		}
-		return nil, err
+		if err := unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			_ = p.file.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, fmt.Errorf("%s: the same get of key %q %w: wait for it, or end it", name, key, ErrBusy)
+			}
+			return nil, err
+		}
+		if p.isNamed() {
+			return p, nil
+		}
+		_ = p.file.Close() // between our open and our lock who had it has given it the file's own name
 	}
-	return p, nil
+}
+
+// isNamed tells whether the file that is open is the one that has the name.
+func (p *partial) isNamed() bool {
+	own, err := p.file.Stat()
+	named, namedErr := p.root.Lstat(p.name)
+	return err == nil && namedErr == nil && os.SameFile(own, named)
 }
 
 // finish gives the file its name, when its bytes are on the disk.

@@ -44,6 +44,9 @@ type Config struct {
 	// DropTags: a Move goes on without the tags that it has no right to, as a Copy always does. Else it is refused, as they would be lost for good.
 	DropTags bool
 
+	// Boot names the run of the kernel; "" = what the kernel says (see readBoot).
+	Boot string
+
 	// Progress, if set, is told what has arrived. It is called by one goroutine at a time.
 	Progress func(Progress)
 	// Notice, if set, is told in one line, once for all copies of a client, that they go on without tags.
@@ -75,6 +78,9 @@ func New(s store.Store, cfg Config) *Client {
 	cfg.PartSize = max(cmp.Or(cfg.PartSize, uploader.DefaultPartSize), 1)
 	cfg.Ranges = cmp.Or(cfg.Ranges, ranges)
 	cfg.Streams = cmp.Or(cfg.Streams, 1)
+	if cfg.Boot == "" {
+		cfg.Boot = readBoot()
+	}
 	return &Client{store: s, limits: s.Limits(), cfg: cfg}
 }
 

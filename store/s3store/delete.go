@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -63,9 +64,10 @@ func (s *Store) DeleteMany(ctx context.Context, keys []string) ([]store.KeyError
 	return append(failed, more...), err
 }
 
-// inXML reports whether XML 1.0 has all characters of a key. Source: Extensible Markup Language 1.0, production 2.
+// inXML reports whether XML 1.0 has all characters of a key, and a key is nothing but characters: for bytes that are no UTF-8 U+FFFD would
+// be sent as well. Source: Extensible Markup Language 1.0, production 2.
 func inXML(key string) bool {
-	return !strings.ContainsFunc(key, func(r rune) bool {
+	return utf8.ValidString(key) && !strings.ContainsFunc(key, func(r rune) bool {
 		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
 	})
 }

@@ -257,7 +257,7 @@ func TestDeleteManyOfKeysThatXMLHasNot(t *testing.T) {
 		}
 	})
 	s := open(t, f.URL)
-	failed, err := s.DeleteMany(t.Context(), []string{"a", "b\x01", "\uffff", "tab\t\r\n", "denied\x02"})
+	failed, err := s.DeleteMany(t.Context(), []string{"a", "b\x01", "\uffff", "latin\xe9", "tab\t\r\n", "denied\x02"})
 	if err != nil || len(failed) != 1 || failed[0].Key != "denied\x02" || !errors.Is(failed[0].Err, store.ErrPermission) {
 		t.Errorf("%v, %v", failed, err)
 	}
@@ -268,7 +268,7 @@ func TestDeleteManyOfKeysThatXMLHasNot(t *testing.T) {
 			t.Errorf("%q", r.body)
 		}
 	}
-	if want := []string{"DELETE /bucket/b\x01", "DELETE /bucket/\uffff", "DELETE /bucket/denied\x02", "POST /bucket"}; !slices.Equal(asked, want) {
+	if want := []string{"DELETE /bucket/b\x01", "DELETE /bucket/\uffff", "DELETE /bucket/latin\xe9", "DELETE /bucket/denied\x02", "POST /bucket"}; !slices.Equal(asked, want) {
 		t.Errorf("%q, want %q", asked, want)
 	}
 	if failed, err := s.DeleteMany(t.Context(), []string{"only\x01"}); err != nil || failed != nil {
