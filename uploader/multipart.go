@@ -238,17 +238,20 @@ func (m *multipart) missing(size int64) []int {
 
 // sendAll sends parts and logs each that has arrived.
 func (u *Uploader) sendAll(ctx context.Context, o *op, m *multipart, todo []int, size int64) error {
-	return u.eachPart(ctx, todo, func(ctx context.Context, i int) error {
-		part, err := u.putPart(ctx, o, m, i, m.within(i, size))
-		if err != nil {
-			return err
-		}
-		return u.logPart(o, m, part)
-	})
+	return u.eachPart(ctx, todo, func(ctx context.Context, i int) error { return u.sendPart(ctx, o, m, i, size) })
+}
+
+// sendPart sends one part of a file of size bytes and logs that it has arrived.
+func (u *Uploader) sendPart(ctx context.Context, o *op, m *multipart, i int, size int64) error {
+	part, err := u.putPart(ctx, o, m, i, m.within(i, size))
+	if err != nil {
+		return err
+	}
+	return u.logPart(o, m, part)
 }
 
 // besideStream sends what is missing of a sealed generation while parts of it that left before are still on their way:
-// the line is not idle until the last of them has arrived.
+// the line is not idle until the last of them has arrived. Both together keep to Config.FileParts.
 func (u *Uploader) besideStream(ctx context.Context, o *op, l layout, size int64) error {
 	u.mu.Lock()
 	s, m := o.stopStream(), o.upload
@@ -260,7 +263,13 @@ func (u *Uploader) besideStream(ctx context.Context, o *op, l layout, size int64
 	if len(todo) == 0 {
 		return nil
 	}
-	err := u.sendAll(ctx, o, m, todo, size)
+	err := u.eachPart(ctx, todo, func(ctx context.Context, i int) error {
+		if !s.enter(ctx) {
+			return ctx.Err()
+		}
+		defer s.leave()
+		return u.sendPart(ctx, o, m, i, size)
+	})
 	if errors.Is(err, store.ErrNoUpload) {
 		return nil // so the stream finds, too: what follows begins anew
 	}

@@ -22,8 +22,22 @@ type stream struct {
 	stop   chan struct{} // closed: take no more
 	done   chan struct{} // closed: nothing is under way
 
-	flying map[int]bool // parts on their way; guarded by Uploader.mu
+	room   chan struct{} // holds one for each part that is sent, of Config.FileParts: by the stream, and beside it once the file is closed
+	flying map[int]bool  // parts of the stream on their way; guarded by Uploader.mu
 }
+
+// enter waits until one more part of the file may be sent. It tells false when ctx has ended instead.
+func (s *stream) enter(ctx context.Context) bool {
+	select {
+	case s.room <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// leave gives back what enter has taken.
+func (s *stream) leave() { <-s.room }
 
 // take notes that a part is on its way, unless no more are wanted. Called with Uploader.mu held.
 func (s *stream) take(i int) bool {
@@ -56,7 +70,7 @@ func (u *Uploader) mayStream(o *op) bool {
 // startStream sends what has been passed until there is nothing more. Called with mu held.
 func (u *Uploader) startStream(o *op) {
 	ctx, cancel := context.WithCancel(u.ctx)
-	s := &stream{cancel: cancel, stop: make(chan struct{}), done: make(chan struct{}), flying: map[int]bool{}}
+	s := &stream{cancel: cancel, stop: make(chan struct{}), done: make(chan struct{}), room: make(chan struct{}, u.cfg.FileParts), flying: map[int]bool{}}
 	g, content := o.gen, o.gen.content
 	o.stream = s
 	g.refs++
@@ -177,6 +191,10 @@ func (u *Uploader) openHeaders(o *op) store.Headers {
 
 // streamPart sends one part, as long as it stays what it was meanwhile.
 func (u *Uploader) streamPart(ctx context.Context, o *op, m *multipart, s *stream, i int) error {
+	if !s.enter(ctx) {
+		return ctx.Err()
+	}
+	defer s.leave()
 	p, err := u.window.enter(ctx, s.stop, ofPart|ofOpen)
 	if p == nil {
 		return err

@@ -101,6 +101,27 @@ func TestTheRestLeavesBesideTheStream(t *testing.T) {
 	})
 }
 
+// The parts of one file that are on their way are never more than Config.FileParts, those that left before it was closed included.
+func TestTheRestKeepsToTheFilesParts(t *testing.T) {
+	withSmallParts(t, func(t *testing.T, r *rig) {
+		const n, most, under = 30, 12, 9 // the default of Config.FileParts
+		release := r.stalledFor(t, faultstore.Rule{Op: op.UploadPart, Count: faultstore.Forever, Fault: faultstore.Applied(faultstore.Stall())})
+		data := text("x", n*part)
+		f := r.create(key("f"))
+		r.writeAt(f, data[:(under+1)*part], 0) // at once, as a stream takes no more while it waits for what it has taken
+		synctest.Wait()
+		r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: under})
+		r.writeAt(f, data[(under+1)*part:], (under+1)*part)
+		r.close(f)
+		time.Sleep(time.Second)
+		r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: most})
+		release()
+		r.drain()
+		r.wantCounts(map[string]int{op.Create: 1, op.UploadPart: n, op.Complete: 1})
+		r.wantBucket(map[string]string{key("f"): data})
+	})
+}
+
 func TestSmallFilesAreNotStreamed(t *testing.T) {
 	withSmallParts(t, func(_ *testing.T, r *rig) {
 		r.put(key("f"), text("x", part))

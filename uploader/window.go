@@ -319,16 +319,22 @@ func placeOf(ctx context.Context) *place {
 	return p
 }
 
-// slot waits until a request may be sent.
+// slot waits until a request may be sent. Once the uploader has ended nothing more is: contexts end one after the other, and
+// a request that has been ended gives its place to one that has not learnt it yet.
 func (u *Uploader) slot(ctx context.Context) (*place, error) {
-	if p := placeOf(ctx); p != nil && p.take() {
-		return p, nil
-	}
-	p, err := u.window.enter(ctx, nil, classOf(ctx))
-	if err == nil {
+	p := placeOf(ctx)
+	if p == nil || !p.take() {
+		var err error
+		if p, err = u.window.enter(ctx, nil, classOf(ctx)); err != nil {
+			return nil, err
+		}
 		p.take()
 	}
-	return p, err
+	if err := u.ctx.Err(); err != nil {
+		p.leave()
+		return nil, err
+	}
+	return p, nil
 }
 
 // take: nobody has used the place yet.

@@ -103,7 +103,12 @@ func wantStats(t *testing.T, r *tracking.Recorder, want tracking.Stats) {
 
 // An event is sent after 5 s, a batch as soon as there are 100.
 func TestBatches(t *testing.T) {
-	s := &sink{}
+	s := &sink{rule: func(_ context.Context, call int, _ []tracking.Event) tracking.Outcome {
+		if call == 2 {
+			time.Sleep(time.Second) // so that what is tracked at once is there when the next batch is made
+		}
+		return tracking.Outcome{}
+	}}
 	bubble(t, s, func(r *tracking.Recorder) {
 		track(r, 3)
 		time.Sleep(4 * time.Second)
@@ -111,10 +116,13 @@ func TestBatches(t *testing.T) {
 		time.Sleep(2 * time.Second) // at 6 s
 		track(r, 250)
 		synctest.Wait()
+		wantStats(t, r, tracking.Stats{Sent: 4, Waiting: 250})
+		time.Sleep(time.Second)
+		synctest.Wait()
 		track(r, 1)
 		wantStats(t, r, tracking.Stats{Sent: 254, Waiting: 1})
 	})
-	s.check(t, []int{4, 100, 100, 50, 1}, []time.Duration{5 * time.Second, 6 * time.Second, 6 * time.Second, 6 * time.Second, 6 * time.Second})
+	s.check(t, []int{4, 100, 100, 50, 1}, []time.Duration{5 * time.Second, 6 * time.Second, 7 * time.Second, 7 * time.Second, 7 * time.Second})
 }
 
 // What comes while the sink hangs is held up to 1,000 events, then lost and counted; nobody waits.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"go.uber.org/goleak"
@@ -34,6 +35,8 @@ type bucket struct {
 	sorted   []string // all keys, nil after a change
 	deaf     bool     // knows no start-after
 	shuffled bool     // lists in another order than that of the keys
+
+	way func(from string) time.Duration // how long the page behind a key takes; nil = no time
 }
 
 func newBucket(keys ...string) *bucket {
@@ -97,6 +100,9 @@ func (b *bucket) List(ctx context.Context, prefix string, o store.ListOptions) i
 					yield(store.Page{}, err)
 					return
 				}
+			}
+			if b.way != nil {
+				time.Sleep(b.way(from))
 			}
 			if err := ctx.Err(); err != nil {
 				yield(store.Page{}, err)

@@ -88,7 +88,7 @@ func TestHugeDirectory(t *testing.T) {
 				for _, name := range names {
 					b.put("p/d/" + name)
 				}
-				slowly(b)
+				unevenly(b)
 				x := open(t, b, listing.Config{})
 				began := time.Now()
 				entries, _, err := x.ReadDir(t.Context(), "p/d/")

@@ -3,6 +3,7 @@ package listing_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,15 @@ const way = 20 * time.Millisecond
 
 func slowly(b *bucket) {
 	b.hook(func(string, int) error { time.Sleep(way); return nil }, nil)
+}
+
+// unevenly is the same, but no two pages take the same time, and each always the same: which of two answers comes first is no matter of luck.
+func unevenly(b *bucket) {
+	b.way = func(from string) time.Duration {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(from))
+		return way - time.Duration(h.Sum32()%100_000) // ns
+	}
 }
 
 // treeOf has dirs directories of files files each.
