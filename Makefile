@@ -77,6 +77,7 @@ install: build ## install into $(PREFIX): the program, its manual page and its c
 	install -D -m 0644 cmd/s3levelfs/app/completion/s3levelfs.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/s3levelfs.fish
 
 docs: ## write the documents that are made of tables: the manual page, docs/AMPLIFY.md
+	@mkdir -p $(BIN)
 	$(GO) run ./cmd/s3levelfs man >$(BIN)/.new && mv $(BIN)/.new $(CURDIR)/docs/s3levelfs.1
 	$(GO) run ./tests/docs/amplify >$(BIN)/.new && mv $(BIN)/.new $(CURDIR)/docs/AMPLIFY.md
 
