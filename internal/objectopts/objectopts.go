@@ -40,47 +40,63 @@ func Parse(settings map[string]string) (Options, error) {
 	return o, o.check()
 }
 
-// Set sets one option; "" takes it back.
-func (o *Options) Set(name, text string) error {
-	h := &o.headers
-	var err error
+// text is the header that an option sets as its text has it; nil = the option is none, or has a form of its own.
+func text(h *store.Headers, name string) *string {
 	switch name {
 	case "content-type":
-		h.ContentType = text
+		return &h.ContentType
 	case "cache-control":
-		h.CacheControl = text
+		return &h.CacheControl
 	case "content-disposition":
-		h.ContentDisposition = text
+		return &h.ContentDisposition
 	case "content-encoding":
-		h.ContentEncoding = text
+		return &h.ContentEncoding
 	case "content-language":
-		h.ContentLanguage = text
+		return &h.ContentLanguage
 	case "storage-class":
-		h.StorageClass = text
+		return &h.StorageClass
 	case "acl":
-		h.ACL = text
+		return &h.ACL
+	case "sse":
+		return &h.SSE
 	case "sse-kms-key-id":
-		h.SSEKMSKeyID = text
-	case "expires":
-		o.expires, err = ParseExpires(text)
-	case "metadata":
-		h.Metadata, err = parseMetadata(text)
+		return &h.SSEKMSKeyID
 	case "tags":
-		if h.Tags = text; text != "" {
-			h.Tags, err = store.ParseTags(text)
+		return &h.Tags
+	}
+	return nil
+}
+
+// Set sets one option; "" takes it back.
+func (o *Options) Set(name, value string) error {
+	h := &o.headers
+	if field := text(h, name); field != nil {
+		*field = value
+	}
+	var err error
+	switch name {
+	case "expires":
+		o.expires, err = ParseExpires(value)
+	case "metadata":
+		h.Metadata, err = parseMetadata(value)
+	case "tags":
+		if value != "" {
+			h.Tags, err = store.ParseTags(value)
 		}
 	case "sse":
-		if h.SSE = text; text != "" && !slices.Contains(encryptions(), text) {
-			err = fmt.Errorf("%q is not one of %s", text, strings.Join(encryptions(), ", "))
+		if value != "" && !slices.Contains(encryptions(), value) {
+			err = fmt.Errorf("%q is not one of %s", value, strings.Join(encryptions(), ", "))
 		}
 	case "bucket-key":
-		if h.BucketKey = false; text != "" {
-			if h.BucketKey, err = strconv.ParseBool(text); err != nil {
-				err = fmt.Errorf("%q is neither true nor false", text)
+		if h.BucketKey = false; value != "" {
+			if h.BucketKey, err = strconv.ParseBool(value); err != nil {
+				err = fmt.Errorf("%q is neither true nor false", value)
 			}
 		}
 	default:
-		err = fmt.Errorf("no such option of objects; there are %s", strings.Join(Names(), ", "))
+		if text(h, name) == nil {
+			err = fmt.Errorf("no such option of objects; there are %s", strings.Join(Names(), ", "))
+		}
 	}
 	if err == nil {
 		err = h.Validate()
@@ -130,32 +146,14 @@ func (o Options) over(weaker Options) Options {
 	for name := range o.given {
 		out.given[name] = true
 		switch name {
-		case "content-type":
-			out.headers.ContentType = h.ContentType
-		case "cache-control":
-			out.headers.CacheControl = h.CacheControl
-		case "content-disposition":
-			out.headers.ContentDisposition = h.ContentDisposition
-		case "content-encoding":
-			out.headers.ContentEncoding = h.ContentEncoding
-		case "content-language":
-			out.headers.ContentLanguage = h.ContentLanguage
-		case "storage-class":
-			out.headers.StorageClass = h.StorageClass
-		case "acl":
-			out.headers.ACL = h.ACL
-		case "sse":
-			out.headers.SSE = h.SSE
-		case "sse-kms-key-id":
-			out.headers.SSEKMSKeyID = h.SSEKMSKeyID
 		case "bucket-key":
 			out.headers.BucketKey = h.BucketKey
 		case "expires":
 			out.expires = o.expires
 		case "metadata":
 			out.headers.Metadata = maps.Clone(h.Metadata)
-		case "tags":
-			out.headers.Tags = h.Tags
+		default:
+			*text(&out.headers, name) = *text(&h, name)
 		}
 	}
 	return out
