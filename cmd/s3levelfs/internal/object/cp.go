@@ -75,10 +75,7 @@ func copyObjects(c *cli.Context, want levels.Perm, do copier) error {
 		return err
 	}
 	many := c.Bool("recursive")
-	if many {
-		want |= levels.List
-	}
-	v, err := openVerb(c, want)
+	v, err := openMany(c, want)
 	if err != nil {
 		return err
 	}

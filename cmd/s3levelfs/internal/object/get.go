@@ -67,11 +67,7 @@ func get(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	want := levels.Get
-	if c.Bool("recursive") {
-		want |= levels.List
-	}
-	v, err := openVerb(c, want)
+	v, err := openMany(c, levels.Get)
 	if err != nil {
 		return err
 	}

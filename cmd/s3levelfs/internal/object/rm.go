@@ -46,11 +46,7 @@ func rm(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	want := levels.Delete
-	if c.Bool("recursive") {
-		want |= levels.List
-	}
-	v, err := openVerb(c, want)
+	v, err := openMany(c, levels.Delete)
 	if err != nil {
 		return err
 	}

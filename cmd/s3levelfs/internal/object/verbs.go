@@ -55,6 +55,14 @@ func levelFlags(more ...cli.Flag) []cli.Flag {
 	), cmdline.GroupFlags(config.GroupStore, config.GroupTrack, config.GroupLog)...)
 }
 
+// openMany is openVerb for what lists first where --recursive is given.
+func openMany(c *cli.Context, want levels.Perm) (*verb, error) {
+	if c.Bool("recursive") {
+		want |= levels.List
+	}
+	return openVerb(c, want)
+}
+
 // openVerb reads the settings of a command and opens the bucket. want is what it needs to be granted.
 func openVerb(c *cli.Context, want levels.Perm) (*verb, error) {
 	cfg, err := loadLevelConfig(c)
