@@ -58,28 +58,12 @@ func TestTreeIntoItself(t *testing.T) {
 	}
 }
 
-// treeOf makes files that hold their own names.
-func treeOf(t *testing.T, names ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range names {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // TestPutOfNamesBeside: x‛ is how the mount shows a file x beside a directory x. Where it is beside a file it is not put over that one, and below a
 // directory of such a name nothing is put.
 func TestPutOfNamesBeside(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	run := command(t, mem)
-	dir := treeOf(t, "x", "x‛", "pair/below", "pair‛", "sub/y", "sub/y‛", "d/z", "d‛/z")
+	dir := writeFiles(t, "x", "x‛", "pair/below", "pair‛", "sub/y", "sub/y‛", "d/z", "d‛/z")
 	for _, option := range []string{"--escape-spaces=false", "--escape-spaces"} {
 		out, code := run("put", "-r", option, dir)
 		if code != cmdline.ExitOther || !strings.Contains(out, "3 of 8") {
@@ -100,7 +84,7 @@ func TestPutOfNamesBeside(t *testing.T) {
 func TestPutOfAFileNamedDash(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	run := command(t, mem)
-	t.Chdir(treeOf(t, "-"))
+	t.Chdir(writeFiles(t, "-"))
 	for _, args := range [][]string{{"put", "-r", "."}, {"put", "-r", "--file-to-key", "to/{name}", "."}} {
 		if out, code := run(args...); code != cmdline.ExitOK {
 			t.Errorf("%v: %d, %s", args, code, out)
@@ -117,7 +101,7 @@ func TestPutOfAFileNamedDash(t *testing.T) {
 func TestPutOfADanglingLink(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	run := command(t, mem)
-	dir := treeOf(t, "a", "z")
+	dir := writeFiles(t, "a", "z")
 	if err := os.Symlink("nowhere", filepath.Join(dir, "m")); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +118,7 @@ func TestRangeThatFailsKeepsTheFile(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	run := command(t, mem)
 	mem.PutString("public/k", "0123456789")
-	dir := treeOf(t, "keep")
+	dir := writeFiles(t, "keep")
 	file := filepath.Join(dir, "keep")
 	holds := func(want string) {
 		t.Helper()
@@ -177,7 +161,7 @@ func TestOptionsOfManyAreNotIgnored(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	run := command(t, mem)
 	mem.PutString("public/k", "kept")
-	dir := treeOf(t, "f")
+	dir := writeFiles(t, "f")
 	file := filepath.Join(dir, "f")
 	for _, args := range [][]string{
 		{"rm", "--include", "*.tmp", "k"},
@@ -205,7 +189,7 @@ func TestNothingBelowAFolderIsSaid(t *testing.T) {
 	mem := memstore.New(memstore.Config{})
 	var said bytes.Buffer
 	run := commandTo(t, mem, &said)
-	dir := treeOf(t)
+	dir := writeFiles(t)
 	for _, args := range [][]string{{"mv", "-r", "typo", "to"}, {"cp", "-r", "typo", "to"}, {"get", "-r", "typo", dir}, {"put", "-r", dir}} {
 		said.Reset()
 		if out, code := run(args...); code != cmdline.ExitOK || out != "" || said.String() != "s3levelfs: nothing was found to "+args[0]+": is the folder's name right?\n" {
