@@ -97,7 +97,7 @@ func (u *Uploader) goAlone(o *op) {
 
 // runBatch carries out one request's deletes; it takes one place among what runs. Called with mu held.
 func (u *Uploader) runBatch(ops []*op) {
-	if len(ops) == 0 {
+	if ops = u.leavesFirst(ops); len(ops) == 0 {
 		return
 	}
 	ctxs := make([]context.Context, len(ops))
@@ -290,7 +290,7 @@ func (u *Uploader) listed(ctx context.Context, v *verdicts, bases map[*op]Base) 
 		}
 	}
 	v.send = nil
-	for _, o := range ops {
+	for _, o := range slices.Backward(ops) { // leaves first
 		now, there := found[o.key]
 		switch {
 		case there && o.mayDelete(bases[o], now):

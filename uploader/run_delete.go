@@ -65,6 +65,10 @@ func (u *Uploader) runDelete(ctx context.Context, o *op) error {
 		return u.removed(ctx, o)
 	case errors.Is(err, store.ErrChanged):
 		return u.deleteChanged(ctx, o, base, err)
+	case errors.Is(err, store.ErrInvalid) && isMarker(o.key):
+		if err = u.markerRefused(ctx, o, base, err); err == nil {
+			return nil
+		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -204,6 +204,7 @@ func (u *Uploader) start(o *op, now time.Time) {
 	switch {
 	case o.deletes() && u.batchable(o):
 		u.addToBatch(o)
+	case u.awaitBelow(o, nil):
 	case u.isLarge(o):
 		u.awaitLarge(o)
 		u.startLarge(now)

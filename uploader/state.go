@@ -57,6 +57,7 @@ type op struct {
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
+	markers   []*op              // deletes of markers that wait until it has ended
 	parked    bool               // failed before, waits for its turn among those
 	waitLarge bool               // Put: for a place of a large file
 	alone     bool               // Delete: not in a batch

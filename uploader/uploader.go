@@ -179,6 +179,7 @@ func (u *Uploader) follow() {
 	}
 	for _, o := range f.moved {
 		u.count(o)
+		u.passMarkers(o)
 		if u.fold.ops[o.id] != o {
 			u.ends++
 			o.dropStream()
