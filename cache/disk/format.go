@@ -86,11 +86,9 @@ func placeFor(off int64, length int) int64 {
 	return off
 }
 
-// headOf makes the header of data's record: magic, version, index, length, the checksum of each page, and its own; with the padding.
-func headOf(v Version, index int64, page bool, data []byte) []byte {
-	n := headLen(len(data))
-	dst := make([]byte, 0, n+padding(len(data)))
-	x := uint64(index)
+// appendHead appends the header of data's record: magic, version, index, length, the checksum of each page, and its own.
+func appendHead(dst []byte, v Version, index int64, page bool, data []byte) []byte {
+	start, x := len(dst), uint64(index)
 	if page {
 		x |= pageBit
 	}
@@ -101,7 +99,7 @@ func headOf(v Version, index int64, page bool, data []byte) []byte {
 	for off := 0; off < len(data); off += PageSize {
 		dst = le.AppendUint32(dst, crcOf(data[off:min(off+PageSize, len(data))]))
 	}
-	return le.AppendUint32(dst, crcOf(dst))[:n+padding(len(data))]
+	return le.AppendUint32(dst, crcOf(dst[start:]))
 }
 
 // head is what a record's header says.

@@ -35,6 +35,7 @@ type Store struct {
 	direct     bool // O_DIRECT has not been refused yet
 
 	writer sync.WaitGroup
+	heads  sync.Pool // of headers of whole blocks
 }
 
 // place is where a record is: the n-th of a segment.
