@@ -297,6 +297,7 @@ func (c *Cache) plan(v version, s *Stream, off, n int64) plan {
 		if !s.closed {
 			limit = c.active.share(s, c.cfg.Readahead, time.Now())
 		}
+		s.window.near = c.pace.near()
 		p = s.window.plan(off, n, v.size, limit)
 		s.mu.Unlock()
 	}

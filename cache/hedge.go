@@ -20,6 +20,8 @@ const (
 	hedgeFloor = 10 * time.Millisecond // sooner it is not worth a request
 	hedgeShare = 20                    // at most one of so many requests is a second one
 	hedgeQuiet = 30 * time.Second      // none for so long after the store has asked to slow down
+
+	nearAnswer = 5 * time.Millisecond // a store whose quickest answers take less is near
 )
 
 // pace knows how long the store takes to answer. It is safe for concurrent use.
@@ -28,6 +30,7 @@ type pace struct {
 	times  [paceTimes]time.Duration // a ring
 	n      int                      // answers so far
 	p99    time.Duration            // 0 = not known
+	best   time.Duration            // the quickest answer, which ages; 0 = not known
 	gets   int64
 	hedges int64
 	quiet  time.Time // no second requests before
@@ -37,6 +40,9 @@ type pace struct {
 func (p *pace) answered(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.best += p.best / paceTimes; p.n == 0 || d < p.best {
+		p.best = d
+	}
 	p.times[p.n%paceTimes] = d
 	p.n++
 	if p.n >= paceLeast && p.n%paceSort == 0 {
@@ -44,6 +50,14 @@ func (p *pace) answered(d time.Duration) {
 		slices.Sort(all)
 		p.p99 = all[len(all)*99/100]
 	}
+}
+
+// near tells whether the store is so near that its answers take no time: on this machine or in its network. It goes by the quickest ones:
+// how long the others take, the load of both sides tells.
+func (p *pace) near() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.n > 0 && p.best < nearAnswer
 }
 
 // slowDown notes that the store asks for fewer requests.

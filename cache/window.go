@@ -39,8 +39,9 @@ type plan struct {
 // are fetched; then it grows four times each
 // time the reader enters what was asked for last, up to maxWindow: what is ahead is at most 32
 // times what has been read. It is fetched by windowRanges requests, each of which is followed by the
-// next one when so much has been read.
+// next one when so much has been read. To a store that is near, nearWindow and nearRanges bring as much, in less memory.
 type window struct {
+	near    bool // the store answers at once (see pace.near)
 	started bool
 	from0   bool  // the run began at the object's beginning
 	next    int64 // end of the furthest read of the run
@@ -67,6 +68,8 @@ const (
 	// windowRanges is how many requests bring what a window has ahead, where they are neither smaller than minRange nor
 	// larger than stepAhead.
 	windowRanges = 12
+	nearWindow   = 32 << 20
+	nearRanges   = 8
 	minRange     = 1 << 20
 	stepAhead    = 8 << 20
 )
@@ -75,7 +78,7 @@ const (
 // limit bounds in bytes what may be ahead of the reader; with 0 each read
 // stands for itself.
 func (w *window) plan(off, n, size, limit int64) plan {
-	limit = min(limit, maxWindow)
+	limit = min(limit, w.most())
 	read := span{off, min(off+n, size)}
 	w.observe(read)
 	p := plan{read: read, fetch: read, unit: pageSize}
@@ -121,7 +124,7 @@ func (w *window) observe(read span) {
 		}
 		return
 	}
-	*w = window{started: true, next: read.end, steps: w.steps}
+	*w = window{near: w.near, started: true, next: read.end, steps: w.steps}
 	if read.off == 0 && !w.steps.backward() {
 		w.size, w.from0 = firstRange, true
 	}
@@ -150,7 +153,7 @@ func (w *window) extend(p *plan, size, limit int64) {
 	}
 	ahead := min(w.size, limit)
 	target := min(p.read.end+ahead, size)
-	step := min(max(ahead/windowRanges/blockSize*blockSize, minRange), stepAhead) // bytes of one request
+	step := min(max(ahead/w.ranges()/blockSize*blockSize, minRange), stepAhead) // bytes of one request
 	if w.size < limit {
 		step = max(step, ahead/2) // all that a step of growth brings is asked for at once
 	}
@@ -161,9 +164,25 @@ func (w *window) extend(p *plan, size, limit int64) {
 		target = w.front + (target-w.front)/step*step
 	}
 	target = align(span{0, target}, blockSize, size).end
-	p.most = min(max(align(span{0, ahead / windowRanges}, blockSize, size).end, minRange), stepAhead)
+	p.most = min(max(align(span{0, ahead / w.ranges()}, blockSize, size).end, minRange), stepAhead)
 	p.ahead = []span{{w.front, target}}
 	w.front = target
+}
+
+// most is how much is worth having ahead, in bytes.
+func (w *window) most() int64 {
+	if w.near {
+		return nearWindow
+	}
+	return maxWindow
+}
+
+// ranges is how many requests bring it.
+func (w *window) ranges() int64 {
+	if w.near {
+		return nearRanges
+	}
+	return windowRanges
 }
 
 // align widens s to multiples of unit, but not behind size.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -11,7 +12,7 @@ import (
 func TestWindowBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var (
-			w     window
+			w     = window{near: rapid.Bool().Draw(t, "near")}
 			size  = rapid.Int64Range(1, 200<<20).Draw(t, "size")
 			limit = rapid.SampledFrom([]int64{0, 1, 100_000, firstRange, 8 << 20, 64 << 20}).Draw(t, "limit")
 			off   int64
@@ -76,7 +77,7 @@ func TestWindowSequential(t *testing.T) {
 			}
 		}
 		var (
-			w       window
+			w       = window{near: rapid.Bool().Draw(t, "near")}
 			planned int64 // everything below was asked for
 			got     int64 // and this was read
 			parts   int
@@ -112,6 +113,48 @@ func TestWindowSequential(t *testing.T) {
 			t.Fatalf("%d requests for %d bytes", parts, size)
 		}
 	})
+}
+
+// What is ahead of a reader that goes on, and by how many requests, depends on how near the store is.
+func TestWindowOfANearStore(t *testing.T) {
+	const size, n = 1 << 30, 1 << 20
+	for near, want := range map[bool]struct{ ahead, step int64 }{false: {48 << 20, 4 << 20}, true: {32 << 20, 4 << 20}} {
+		w := window{near: near}
+		var front, ahead, step int64
+		for off := int64(0); off < size/2; off += n {
+			p := w.plan(off, n, size, DefaultReadahead)
+			front = max(front, p.fetch.end, p.front)
+			ahead, step = max(ahead, front-p.read.end), max(step, p.most)
+		}
+		if ahead != want.ahead || step != want.step {
+			t.Errorf("near %v: %d bytes ahead by requests of %d, want %+v", near, ahead, step, want)
+		}
+	}
+}
+
+// A store is near as long as its quickest answers are, however long others wait for their turn; what it was once is forgotten.
+func TestNearStore(t *testing.T) {
+	var p pace
+	if p.near() {
+		t.Error("near before the first answer")
+	}
+	p.answered(20 * time.Millisecond)
+	if p.near() {
+		t.Error("near at 20 ms")
+	}
+	p.answered(time.Millisecond)
+	for range paceTimes {
+		p.answered(50 * time.Millisecond)
+	}
+	if !p.near() {
+		t.Error("busy, not far")
+	}
+	for range 2 * paceTimes {
+		p.answered(50 * time.Millisecond)
+	}
+	if p.near() {
+		t.Error("near after 768 answers of 50 ms")
+	}
 }
 
 // A run of reads after a seek becomes sequential again.
