@@ -42,3 +42,27 @@ func TestLimitsOfOneRequest(t *testing.T) {
 		}
 	}
 }
+
+// closing notes its end.
+type closing struct {
+	limited
+
+	closed *int
+}
+
+func (c closing) Close() error {
+	*c.closed++
+	return nil
+}
+
+// TestRefusedProviderIsClosed: what it has begun when it was configured ends.
+func TestRefusedProviderIsClosed(t *testing.T) {
+	closed := 0
+	r := store.NewRegistry()
+	if err := r.AddPluggable(func() store.Provider { return closing{limited{newMinimal(), store.Limits{}}, &closed} }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Open(t.Context(), "minimal", store.Options{}); err == nil || closed != 1 {
+		t.Errorf("%v, closed %d times", err, closed)
+	}
+}

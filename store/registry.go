@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -113,7 +115,14 @@ func (r *Registry) Open(ctx context.Context, name string, o Options) (Store, err
 	if err := p.Configure(ctx, o); err != nil {
 		return nil, err
 	}
-	return FromProvider(p)
+	s, err := FromProvider(p)
+	if err != nil {
+		if c, ok := p.(io.Closer); ok { // it may have begun something when it was configured
+			err = errors.Join(err, c.Close())
+		}
+		return nil, err
+	}
+	return s, nil
 }
 
 // Providers describes what is known, in the order of the names.
