@@ -80,7 +80,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	errors.As(err, &e)
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Amz-Request-Id", cmp.Or(e.RequestID, "MEMHTTP"))
-	w.WriteHeader(e.Status)
+	w.WriteHeader(cmp.Or(e.Status, http.StatusInternalServerError)) // none: the client has gone meanwhile
 	if r.Method != http.MethodHead {
 		_ = xml.NewEncoder(w).Encode(struct {
 			XMLName xml.Name `xml:"Error"`

@@ -1,9 +1,11 @@
 package memhttp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -145,5 +147,18 @@ func TestParts(t *testing.T) {
 	}
 	if _, _, err := s.Get(t.Context(), "k", store.Range{Part: 3}, store.Cond{}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("a part that there is not: %v", err)
+	}
+}
+
+// TestClientThatGoes: who waits no longer for an answer leaves no panic behind.
+func TestClientThatGoes(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range []string{"/bucket/k", "/bucket?list-type=2"} {
+		w := httptest.NewRecorder()
+		memhttp.Handler("bucket", memstore.New(memstore.Config{})).ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+		if w.Code != http.StatusInternalServerError {
+			t.Errorf("%s: %d", path, w.Code)
+		}
 	}
 }
