@@ -128,7 +128,7 @@ SOAK_CHURN   ?= 1h
 SOAK_WARM    ?= 1GiB
 SOAK_PUT     ?= 1GiB
 SOAK_LOGIN   ?= 10m
-soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at every byte, an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m), chaos for SOAK_CHAOS (5m), SOAK_FILES small files (100000), a directory of SOAK_NAMES files (1000000), objects of SOAK_LARGE (1GiB,10GiB; 30 GiB of /tmp), SOAK_REPLACED objects replaced while they are read (1000), changes under readers for SOAK_CHURN (1h), a warm file of SOAK_WARM (1GiB), a put of SOAK_PUT (1GiB) killed 20 times, tokens that end each minute under a load for SOAK_LOGIN (10m); well over two hours
+soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at every byte, an outage of SOAK_OUTAGE (40s), histories of SOAK_HISTORY (10m), chaos for SOAK_CHAOS (5m), SOAK_FILES small files (100000), a directory of SOAK_NAMES files (1000000) and one of 100,000 with each answer 20 ms late, objects of SOAK_LARGE (1GiB,10GiB; 30 GiB of /tmp), SOAK_REPLACED objects replaced while they are read (1000), changes under readers for SOAK_CHURN (1h), a warm file of SOAK_WARM (1GiB), a put of SOAK_PUT (1GiB) killed 20 times, tokens that end each minute under a load for SOAK_LOGIN (10m); well over two hours
 	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'TestKillNine' ./tests/crash
 	S3LEVELFS_CRASH_ROUNDS=$(SOAK_ROUNDS) $(GO) test -count=1 -timeout 40m -v -run 'AtEveryByte|AtEveryLogFrame' ./uploader
 	$(GO) test -count=1 -timeout 20m -v -run 'TestPowerLoss|TestKillAtAnyEvent' ./uploader/... -rapid.checks=3000
@@ -138,6 +138,7 @@ soak: test-deps ## the long forms: SOAK_ROUNDS of kill -9 (100), logs damaged at
 	S3LEVELFS_FILES=$(SOAK_FILES) $(GO) test -count=1 -timeout 60m -v -run '^TestManySmallFiles' ./tests/faults
 	S3LEVELFS_NAMES=$(SOAK_NAMES) $(GO) test -count=1 -timeout 20m -v -run '^TestMillion' ./fs/vfs/listing
 	S3LEVELFS_NAMES=$(SOAK_NAMES) $(GO) test -count=1 -timeout 30m -v -run '^TestNamesInOneDirectory' ./tests/faults
+	S3LEVELFS_NAMES=100000 S3LEVELFS_DELAY=20ms $(GO) test -count=1 -timeout 30m -v -run '^TestNamesInOneDirectory' ./tests/faults
 	S3LEVELFS_LARGE=$(SOAK_LARGE) $(GO) test -count=1 -timeout 60m -v -run '^TestSmallChanges' ./tests/faults
 	S3LEVELFS_PUT=$(SOAK_PUT) $(GO) test -count=1 -timeout 20m -v -run '^TestPutKilled' ./tests/script
 	S3LEVELFS_LOGIN=$(SOAK_LOGIN) $(GO) test -count=1 -timeout 60m -v -run '^TestLoginUnderLoad' ./tests/script
