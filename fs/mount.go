@@ -153,9 +153,11 @@ func mountOptions(o Options) fuse.MountOptions {
 		// the old version. KILLPRIV_V2 spares a GETXATTR of
 		// security.capability in front of every write(2).
 		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_HANDLE_KILLPRIV_V2,
-		Debug:             o.Debug,
-		Logger:            stdLog(o.Log, zap.DebugLevel),
-		PanicHandler:      panicHandler(o.Log),
+		// No reply is a descriptor. Where splicing is on, go-fuse fills a pipe with each short reply's header before it sees that.
+		DisableSplice: true,
+		Debug:         o.Debug,
+		Logger:        stdLog(o.Log, zap.DebugLevel),
+		PanicHandler:  panicHandler(o.Log),
 	}
 }
 
