@@ -92,7 +92,7 @@ func (d *dir) at(pos int) fuse.DirEntry {
 func (d *dir) fill(ctx context.Context) syscall.Errno {
 	d.node.begin()
 	defer d.node.end()
-	ctx, release := unhurried(ctx)
+	ctx, release := d.node.mount.unhurried(ctx)
 	defer release()
 	if !d.begun {
 		if err := d.begin(ctx); err != nil {

@@ -10,10 +10,14 @@ import (
 )
 
 // Patient is patient, for tests.
-var Patient = patient //nolint:gochecknoglobals // the usual bridge to external tests
+func Patient(request context.Context) (ctx context.Context, release func()) {
+	return new(patients).patient(request)
+}
 
 // Unhurried is unhurried, for tests.
-var Unhurried = unhurried //nolint:gochecknoglobals // the usual bridge to external tests
+func Unhurried(request context.Context) (ctx context.Context, release func()) {
+	return new(patients).unhurried(request)
+}
 
 // Raw is the file system as go-fuse's server calls it, without a kernel.
 func Raw(v *vfs.FS, log *zap.Logger) fuse.RawFileSystem {

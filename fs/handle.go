@@ -78,7 +78,7 @@ func (f *file) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResul
 	if errno := f.lately(off); errno != 0 {
 		return nil, errno
 	}
-	ctx, release := patient(ctx)
+	ctx, release := f.node.mount.patient(ctx)
 	defer release()
 	var (
 		lent loan
@@ -149,7 +149,7 @@ func (f *file) Allocate(ctx context.Context, off, size uint64, mode uint32) sysc
 
 // Lseek answers SEEK_DATA and SEEK_HOLE; the kernel does the other ones.
 func (f *file) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
-	ctx, release := patient(ctx)
+	ctx, release := f.node.mount.patient(ctx)
 	defer release()
 	var at int64
 	errno := f.with("lseek", func(h *vfs.Handle) (err error) {

@@ -28,31 +28,38 @@ type patience struct {
 	end     sync.Once
 	err     error // set before done is closed
 	done    chan struct{}
-	waiter  sync.WaitGroup
+	watches *sync.WaitGroup
 }
+
+// patients makes the contexts of requests and owns the watches over them. Those end with their requests, which need not wait for
+// it: that would be two changes of goroutines in front of each reply.
+type patients struct{ watches sync.WaitGroup }
+
+// wait returns when all watches have ended. It is called after the last request.
+func (p *patients) wait() { p.watches.Wait() }
 
 // patient wraps the context of a request, which has [AnswerWithin] for its answer. The caller calls
 // release when the operation is over: the context ends then, as with context.WithCancel.
-func patient(request context.Context) (ctx context.Context, release func()) {
-	p := newPatience(request)
+func (ps *patients) patient(request context.Context) (ctx context.Context, release func()) {
+	p := ps.newPatience(request)
 	p.until = time.Now().Add(AnswerWithin)
 	return p, p.release
 }
 
 // unhurried is patient for an operation that may have a lot to ask for, a request at a time, each
 // of which has a bound of its own: the listing of a large directory.
-func unhurried(request context.Context) (ctx context.Context, release func()) {
-	p := newPatience(request)
+func (ps *patients) unhurried(request context.Context) (ctx context.Context, release func()) {
+	p := ps.newPatience(request)
 	return p, p.release
 }
 
-func newPatience(request context.Context) *patience {
-	return &patience{Context: context.WithoutCancel(request), request: request, done: make(chan struct{})}
+func (ps *patients) newPatience(request context.Context) *patience {
+	return &patience{Context: context.WithoutCancel(request), request: request, done: make(chan struct{}), watches: &ps.watches}
 }
 
 // Done starts the watch over the request's end.
 func (p *patience) Done() <-chan struct{} {
-	p.start.Do(func() { p.waiter.Go(p.watch) })
+	p.start.Do(func() { p.watches.Go(p.watch) })
 	return p.done
 }
 
@@ -100,5 +107,4 @@ func (p *patience) cancel(why error) { p.end.Do(func() { p.err = why; close(p.do
 func (p *patience) release() {
 	p.cancel(context.Canceled)
 	p.start.Do(func() {}) // no watch from now on
-	p.waiter.Wait()
 }

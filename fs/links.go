@@ -39,7 +39,7 @@ func MountLinks(mountpoint string, names []string, target Target, o Options) (*S
 	})
 	mo := mountOptions(o)
 	mo.EnableSymlinkCaching = false // the one cache that must not be: see above
-	s, err := serveAt(dir, raw, &mo, o, &Server{})
+	s, err := serveAt(dir, raw, &mo, o, &Server{patients: &root.patients})
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,7 @@ var (
 // linkRoot is the directory of the links.
 type linkRoot struct {
 	gofs.Inode
+	patients
 
 	names  []string
 	target Target
@@ -98,7 +99,7 @@ func (l *userLink) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	if !ok || caller.Uid == math.MaxUint32 {
 		return nil, syscall.EACCES
 	}
-	ctx, release := unhurried(ctx)
+	ctx, release := l.root.unhurried(ctx)
 	defer release()
 	to, err := l.root.target(ctx, caller.Uid, l.name)
 	if err != nil {

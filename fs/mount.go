@@ -64,6 +64,7 @@ type Server struct {
 	asked      *counts
 	known      *remembered // nil: the kernel may remember all
 	notifier   *Notifier   // nil: nobody invalidates
+	patients   *patients
 	log        *zap.Logger
 	done       chan struct{} // closed when the kernel has let go
 }
@@ -78,7 +79,7 @@ func Mount(mountpoint string, v *vfs.FS, o Options) (*Server, error) {
 	}
 	raw, root := nodeFS(v, o)
 	mo := mountOptions(o)
-	s, err := serveAt(dir, raw, &mo, o, &Server{known: root.mount.known, notifier: o.Notifier})
+	s, err := serveAt(dir, raw, &mo, o, &Server{known: root.mount.known, notifier: o.Notifier, patients: &root.mount.patients})
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +171,7 @@ func (s *Server) serve() {
 		shedding.Go(func() { s.known.run(stop) })
 	}
 	s.fuse.Serve()
+	s.patients.wait()
 	close(stop)
 	shedding.Wait() // the kernel takes no more notices: it ends
 	if s.notifier != nil {

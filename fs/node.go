@@ -49,6 +49,8 @@ type place struct {
 
 // mount is what all nodes of one mount share.
 type mount struct {
+	patients
+
 	vfs       *vfs.FS
 	syncNames func(context.Context) error
 	notifier  *Notifier // nil = none

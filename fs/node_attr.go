@@ -44,7 +44,7 @@ func fillEntry(out *fuse.EntryOut, a vfs.Attr) {
 // Getattr answers stat and fstat. go-fuse passes any open handle of the node:
 // it knows the version that was opened, and that of an unlinked file.
 func (n *node) Getattr(ctx context.Context, f gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	a, errno := n.attr(ctx, f)
 	if errno != 0 {
@@ -130,14 +130,14 @@ func changeOf(in *fuse.SetAttrIn) vfs.SetAttr {
 
 // Access answers access(2) and chdir(2) from the level's grants.
 func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	return n.errno("access", n.mount.vfs.Access(ctx, n.ref(), mask))
 }
 
 // Statfs answers statfs(2).
 func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	s, err := n.mount.vfs.Statfs(ctx)
 	if err != nil {

@@ -30,7 +30,7 @@ var (
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	n.begin()
 	defer n.end()
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	var a vfs.Attr
 	err := n.moved(syscall.ENOENT, func(dir string) (err error) {
@@ -177,7 +177,7 @@ func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbe
 // OpendirHandle opens a directory stream. The right to list is asked here, the
 // entries only when they are read: an fsync of a directory opens it too.
 func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	const read = 4 // R_OK
 	if err := n.mount.vfs.Access(ctx, n.ref(), read); err != nil {

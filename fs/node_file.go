@@ -31,7 +31,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 	if flags&syscall.O_TRUNC != 0 {
 		ctx = context.WithoutCancel(ctx)
 	} else {
-		ctx, release = patient(ctx)
+		ctx, release = n.mount.patient(ctx)
 	}
 	defer release()
 	h, err := n.openOwn(ctx, flags)
@@ -180,7 +180,7 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 // Readlink reads a symlink's target. One that was removed, or replaced by a file,
 // keeps the target it had.
 func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	target, err := n.mount.vfs.Readlink(ctx, n.ref())
 	if err != nil {

@@ -17,7 +17,7 @@ var (
 // Getxattr copies the value into dest, or answers ERANGE with the size needed;
 // go-fuse makes a mere question for the size of an empty dest.
 func (n *node) Getxattr(ctx context.Context, attr string, dest []byte) (uint32, syscall.Errno) {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	value, err := n.mount.vfs.GetXattr(ctx, n.ref(), attr)
 	if err != nil {
@@ -33,7 +33,7 @@ func (n *node) Setxattr(ctx context.Context, attr string, data []byte, flags uin
 
 // Listxattr copies the names, each ended by a NUL.
 func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
-	ctx, release := patient(ctx)
+	ctx, release := n.mount.patient(ctx)
 	defer release()
 	names, err := n.mount.vfs.ListXattr(ctx, n.ref())
 	if err != nil {
