@@ -3,7 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
-	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,10 +109,11 @@ func (s *session) track(e uploader.Event) {
 // made is how S3 names the way in which an object was stored. What is neither a generation of a file nor a directory's marker was copied: from
 // another key, or onto itself with new headers.
 func made(e uploader.Event) trigger.Name {
-	switch {
-	case e.From != "" || e.Gen == "" && !strings.HasSuffix(e.Key, "/"):
+	if e.From != "" || e.Gen == "" && !strings.HasSuffix(e.Key, "/") {
 		return trigger.Copy
-	case regexp.MustCompile(`-[0-9]+"?$`).MatchString(e.ETag): // Source: S3 API reference, CompleteMultipartUpload, ETag
+	}
+	_, parts, _ := strings.Cut(strings.Trim(e.ETag, `"`), "-") // Source: S3 API reference, CompleteMultipartUpload, ETag
+	if _, err := strconv.ParseUint(parts, 10, 16); err == nil {
 		return trigger.Multipart
 	}
 	return trigger.Put
