@@ -3,10 +3,11 @@ package uploader
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/s3levelfs/s3levelfs/store"
+	"github.com/s3levelfs/s3levelfs/uploader/spool"
 )
 
 // A server that keeps directories deletes the marker of one only when nothing is below it (versitygw: where it has no marker of its
@@ -36,38 +37,48 @@ func (u *Uploader) awaitBelow(o *op, with map[*op]bool) bool {
 	if !o.deletes() || !isMarker(o.key) {
 		return false
 	}
+	var first *op
 	for key := range u.fold.tree.keysBelow(o.key) {
-		if key == o.key {
+		head := u.leaving(key)
+		if head == nil || head == o || with[head] {
 			continue
 		}
-		if below := u.leaving(key); below != nil && !with[below] {
-			below.markers = append(below.markers, o)
-			return true
+		first = head
+		if !head.awaits {
+			break // a marker that waits itself waits for one of these: both go together then
 		}
 	}
-	return false
+	if o.awaits = first != nil; o.awaits {
+		first.markers = append(first.markers, o)
+	}
+	return o.awaits
 }
 
-// leaving is the operation that takes an object away from its key and is on its way; nil = there is none. Called with mu held.
+// leaving is what is on its way at a key whose object is going to be taken away: that delete, or what has to end before it. nil: nothing is,
+// or it has failed before, or its turn does not come by itself; nobody waits for those. Called with mu held.
 func (u *Uploader) leaving(key string) *op {
 	q := u.fold.queues[key]
 	head := q.head()
-	if head == nil || !head.running && !u.runnable(head) {
+	if head == nil || head.rounds > 0 || !head.running && !u.runnable(head) {
 		return nil
 	}
 	for _, o := range q {
-		if o.deletes() || o.kind == opMove && o.key == key {
-			return o
+		switch {
+		case o.kind == opDelete && (o.after != "" || o.hold != nil && !o.hold.released):
+			return nil
+		case o.deletes(), o.kind == opMove && o.key == key:
+			return head
 		}
 	}
 	return nil
 }
 
-// passMarkers looks again at the markers that waited for an operation. Called with mu held.
+// passMarkers looks again at the markers that waited for an operation, which has ended or failed. Called with mu held.
 func (u *Uploader) passMarkers(o *op) {
 	markers := o.markers
 	o.markers = nil
 	for _, m := range markers {
+		m.awaits = false
 		u.consider(m)
 	}
 }
@@ -90,12 +101,24 @@ func (u *Uploader) markerRefused(ctx context.Context, o *op, base Base, cause er
 		return nil
 	})
 	switch {
+	case pauses(err):
+		return err
 	case err != nil:
-		return errors.Join(cause, err)
+		return fmt.Errorf("%w; what is below it: %v", cause, err) //nolint:errorlint // its kind says nothing of the delete
+	case foreign && u.remade(o.key):
+		return u.end(o, spool.TypeDone, base, Base{}) // what is below it is ours
 	case foreign:
 		return u.reappear(o, base)
 	}
 	return cause
+}
+
+// remade: the directory has been made again meanwhile.
+func (u *Uploader) remade(marker string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	q := u.fold.queues[marker]
+	return len(q) > 0 && q.top().makes(marker)
 }
 
 // removedBelow are the keys of a directory, its marker included, that are to go.

@@ -256,6 +256,7 @@ func (u *Uploader) finish(o *op, err error) {
 	o.running, o.commits = false, false
 	if u.fold.ops[o.id] == o && u.ctx.Err() == nil {
 		u.again(o, err)
+		u.passMarkers(o)
 	}
 	u.count(o)
 	u.passOn(o, err == nil && !o.is(flagAbandoned), err)

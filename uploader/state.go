@@ -57,7 +57,8 @@ type op struct {
 	hold      *Hold
 	heapIndex int // position in the ready heap + 1; 0 = not in it
 	batched   bool
-	markers   []*op              // deletes of markers that wait until it has ended
+	awaits    bool               // Delete of a marker: is among the markers of what is below it
+	markers   []*op              // deletes of markers that wait until it has ended or failed
 	parked    bool               // failed before, waits for its turn among those
 	waitLarge bool               // Put: for a place of a large file
 	alone     bool               // Delete: not in a batch
