@@ -118,7 +118,7 @@ def table(all):
     if any:
         versions = "; ".join(f"{fs} {r['version']}" for fs, r in sorted(all.get(any["profile"], {}).items()) if fs != US)
         n, lost = kills(all)
-        out += ["", f"Measured {any['date'][:10]} on {any['cpus']} CPUs, Linux {any['kernel']}, best of {any.get('best_of', 1)}; caches, spools and "
+        out += ["", f"Measured {any['date'][:10]} on {any['cpus']} CPUs, Linux {any['kernel']}, best of {any.get('best_of', 1)} rounds in turn; caches, spools and "
                 f"temporary files of all on {any.get('state_on', 'unknown')}; {any['version']}; {versions}. "
                 f"After {n} of the workloads the mount was killed with SIGKILL and mounted again: {lost} lost anything."]
     return "\n".join(out)

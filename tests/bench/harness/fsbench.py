@@ -1102,6 +1102,72 @@ def version(cfg):
         return str(e)
 
 
+def one_pass(b, cfg, prof, only, merged):
+    """Runs all workloads once, or those of only, and merges what came out; returns the seconds that it took."""
+    say(f"== {cfg['name']} / {prof} {time.strftime('%H:%M:%S')}")
+    t0 = time.time()
+    b.a.only = only
+    try:
+        b.use(cfg, prof)
+        b.suite()
+    except Exception as e:
+        import traceback
+        traceback.print_exc()
+        b.results["harness_error"] = repr(e)
+    try:
+        b.clean()
+    except Exception as e:
+        say("clean: " + repr(e))
+    for w, r in b.results.items():
+        old = merged.get(w)
+        if not isinstance(r, dict):
+            merged[w] = (old or []) + r if isinstance(r, list) else r
+        elif b.a.best > 1:
+            merged[w] = best_of(old, r)
+        elif not old or "error" in old or w != "idle" and "error" not in r and r.get("foreign_cpu", 9) < old.get("foreign_cpu", 9):
+            merged[w] = r
+    b.a.only = b.a.only0
+    lg = getattr(b, "fslog", "")
+    if b.a.keep_logs and os.path.exists(lg):
+        os.makedirs(b.a.keep_logs, exist_ok=True)
+        with open(lg, "rb") as f, open(f"{b.a.keep_logs}/{cfg['name']}-{prof}.log", "wb") as g:
+            g.write(f.read()[-200000:])
+        os.unlink(lg)
+    say(f"   took {time.time() - t0:.0f} s")
+    return time.time() - t0
+
+
+def quiet_passes(b, cfg, prof, merged):
+    """Runs the workloads, and again those that something else on the machine disturbed."""
+    a, only, took = b.a, b.a.only0, 0.0
+    for k in range(a.passes):
+        took += one_pass(b, cfg, prof, only, merged)
+        only = {w for w, r in merged.items() if isinstance(r, dict) and r.get("foreign_cpu", 0) > 0.3 and not r.get("error", "").startswith("timeout")}
+        if a.only0:
+            only &= a.only0
+        if not only:
+            break
+        if k + 1 < a.passes:
+            say("  again, as disturbed: " + " ".join(sorted(only)))
+    return took
+
+
+def write_results(b, cfg, prof, merged, took):
+    a, n = b.a, cfg["name"]
+    os.makedirs(a.results, exist_ok=True)
+    path = f"{a.results}/{n}-{prof}.json"
+    out = dict(fs=n, profile=prof, version=version(cfg), cmd=cfg.get("cmd", ""), kernel=os.uname().release, cpus=os.cpu_count(),
+               scale=a.scale, best_of=a.best, state_on=b.disk_is, sizes=b.z, date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), took_s=round(took), results=merged)
+    if a.only0 and os.path.exists(path):  # a partial run adds to what is there
+        with open(path) as f:
+            old = json.load(f)
+        old["results"].update(out["results"])
+        out["results"] = old["results"]
+    with open(path, "w") as f:
+        json.dump(out, f, indent=1)
+        f.write("\n")
+
+
 def main_run(a):
     if os.environ.get("FSBENCH_NS") != "1":
         os.environ["FSBENCH_NS"] = "1"
@@ -1116,67 +1182,16 @@ def main_run(a):
     b.start()
     os.makedirs(a.results, exist_ok=True)
     for prof in a.profile.split(","):
-        for n in names:
-            cfg = cfgs[n]
-            if cfg.get("kind") == "local" and prof != "fast":
-                continue
-            say(f"== {n} / {prof} {time.strftime('%H:%M:%S')}")
-            t0 = time.time()
-            only, merged = a.only0, {}
-            for k in range(max(a.passes, a.best)):
-                b.a.only = only
-                try:
-                    b.use(cfg, prof)
-                    b.suite()
-                except Exception as e:
-                    import traceback
-                    traceback.print_exc()
-                    b.results["harness_error"] = repr(e)
-                try:
-                    b.clean()
-                except Exception as e:
-                    say("clean: " + repr(e))
-                for w, r in b.results.items():
-                    old = merged.get(w)
-                    if not isinstance(r, dict):
-                        merged[w] = (old or []) + r if isinstance(r, list) else r
-                    elif a.best > 1:
-                        merged[w] = best_of(old, r)
-                    elif not old or "error" in old or w != "idle" and "error" not in r and r.get("foreign_cpu", 9) < old.get("foreign_cpu", 9):
-                        merged[w] = r
-                if k + 1 < a.best:
-                    continue
-                if a.best > 1:
-                    break
-                only = {w for w, r in merged.items() if isinstance(r, dict) and r.get("foreign_cpu", 0) > 0.3 and not r.get("error", "").startswith("timeout")}
-                if a.only0:
-                    only &= a.only0
-                if not only:
-                    break
-                if k + 1 < a.passes:
-                    say("  again, as disturbed: " + " ".join(sorted(only)))
-            b.a.only = a.only0
-            b.results = merged
-            os.makedirs(a.results, exist_ok=True)
-            path = f"{a.results}/{n}-{prof}.json"
-            out = dict(fs=n, profile=prof, version=version(cfg), cmd=cfg.get("cmd", ""), kernel=os.uname().release, cpus=os.cpu_count(),
-                       scale=a.scale, best_of=a.best, state_on=b.disk_is, sizes=b.z, date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), took_s=round(time.time() - t0), results=b.results)
-            if a.only0 and os.path.exists(path):  # a partial run adds to what is there
-                with open(path) as f:
-                    old = json.load(f)
-                old["results"].update(out["results"])
-                out["results"] = old["results"]
-            with open(path, "w") as f:
-                json.dump(out, f, indent=1)
-                f.write("\n")
-            say(f"   took {time.time() - t0:.0f} s")
-            if a.keep_logs:
-                os.makedirs(a.keep_logs, exist_ok=True)
-                lg = getattr(b, "fslog", "")
-                if os.path.exists(lg):
-                    with open(lg, "rb") as f, open(f"{a.keep_logs}/{n}-{prof}.log", "wb") as g:
-                        g.write(f.read()[-200000:])
-                    os.unlink(lg)
+        use = [n for n in names if cfgs[n].get("kind") != "local" or prof == "fast"]
+        merged, took = {n: {} for n in use}, {n: 0.0 for n in use}
+        if a.best > 1:  # in turn: a machine that slows down meanwhile slows all of them
+            for _ in range(a.best):
+                for n in use:
+                    took[n] += one_pass(b, cfgs[n], prof, a.only0, merged[n])
+        for n in use:
+            if a.best == 1:
+                took[n] = quiet_passes(b, cfgs[n], prof, merged[n])
+            write_results(b, cfgs[n], prof, merged[n], took[n])
     for k in b.kids:
         k.kill()
     shutil.rmtree(b.disk, ignore_errors=True)
