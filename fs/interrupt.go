@@ -36,7 +36,7 @@ type patience struct {
 type patients struct{ watches sync.WaitGroup }
 
 // wait returns when all watches have ended. It is called after the last request.
-func (p *patients) wait() { p.watches.Wait() }
+func (ps *patients) wait() { ps.watches.Wait() }
 
 // patient wraps the context of a request, which has [AnswerWithin] for its answer. The caller calls
 // release when the operation is over: the context ends then, as with context.WithCancel.
