@@ -47,7 +47,11 @@ func (u *uses) since() []string {
 // and what is not stored yet, counts for nothing.
 func TestUsesAreToldOncePerHandle(t *testing.T) {
 	u := &uses{}
-	e := newEnv(t, envConfig{vfs: vfs.Config{Used: u.note}})
+	var faults *faultstore.Store
+	e := newEnv(t, envConfig{vfs: vfs.Config{Used: u.note}, wrap: func(st store.Store) store.Store {
+		faults = faultstore.New(st)
+		return faults
+	}})
 	defer e.close(t)
 	e.put(t, "public/big", make([]byte, 300_000))
 	e.put(t, "public/empty", nil)
@@ -67,8 +71,11 @@ func TestUsesAreToldOncePerHandle(t *testing.T) {
 	mustLookup(t, e, "public/big")
 	closeHandle(t, h)
 	want("not read")
+	gate := make(chan struct{})
+	faults.Add(faultstore.Rule{Op: op.Put, Key: "public/new", Fault: faultstore.Do("wait", func() { <-gate })})
 	writeFile(t, e.fs, "public/new", []byte("abc"))
 	readFile(t, e.fs, "public/new")
+	close(gate)
 	e.drain(t)
 	want("not stored")
 	readFile(t, e.fs, "public/new")
