@@ -22,12 +22,8 @@ func faulty(t *testing.T, test func(*testing.T, *rig, *faultstore.Store), rules 
 	t.Helper()
 	run(t, func(t *testing.T, r *rig) {
 		f := faultstore.New(r.mem)
-		r.stop()
-		r.store = f
-		r.open()
-		check(t, r.u.Prove(t.Context(), level))
+		r.over(f)
 		f.Add(rules...)
-		r.mem.ResetCounts()
 		test(t, r, f)
 	})
 }

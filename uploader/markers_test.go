@@ -58,11 +58,7 @@ func onDirectories(t *testing.T, test func(*testing.T, *rig, *directories), chan
 	t.Helper()
 	run(t, func(t *testing.T, r *rig) {
 		d := &directories{Store: r.mem}
-		r.stop()
-		r.store = d
-		r.open()
-		check(t, r.u.Prove(t.Context(), level))
-		r.mem.ResetCounts()
+		r.over(d)
 		test(t, r, d)
 	}, change...)
 }
@@ -200,10 +196,7 @@ func TestMovedTreeGoesFromItsLeaves(t *testing.T) {
 			mc.Limits.MaxDelete = most
 			runOn(t, mc, func(t *testing.T, r *rig) {
 				d := &directories{Store: r.mem}
-				r.stop()
-				r.store = d
-				r.open()
-				check(t, r.u.Prove(t.Context(), level))
+				r.over(d)
 				r.tree(4, 2)
 				var entries []uploader.DirEntry
 				for k, o := range r.mem.Objects() {

@@ -127,10 +127,7 @@ func (u *unlisted) List(ctx context.Context, prefix string, o store.ListOptions)
 func TestRefusedLookGivesNoMarkerBack(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		d := &unlisted{directories: &directories{Store: r.mem}}
-		r.stop()
-		r.store = d
-		r.open()
-		check(t, r.u.Prove(t.Context(), level))
+		r.over(d)
 		dirs := r.tree(1, 1)
 		d.deny.Store(true)
 		hold := uploader.NewHold()

@@ -124,6 +124,16 @@ func (r *rig) crashThen(between func()) {
 	r.open()
 }
 
+// over goes on over another store, which stands before the bucket; the level is proved by it.
+func (r *rig) over(s store.Store) {
+	r.t.Helper()
+	r.stop()
+	r.store = s
+	r.open()
+	check(r.t, r.u.Prove(context.Background(), level))
+	r.mem.ResetCounts()
+}
+
 // base reads base bytes as the cache does.
 type base struct{ store.Reader }
 

@@ -189,11 +189,7 @@ func faultyIn(t *testing.T, test func(*testing.T, *rig, *faultstore.Store), chan
 	t.Helper()
 	withSmallParts(t, func(t *testing.T, r *rig) {
 		f := faultstore.New(r.mem)
-		r.stop()
-		r.store = f
-		r.open()
-		check(t, r.u.Prove(t.Context(), level))
-		r.mem.ResetCounts()
+		r.over(f)
 		test(t, r, f)
 	}, change...)
 }
